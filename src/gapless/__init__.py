@@ -1,0 +1,1 @@
+"""gapless: a key-value store whose memory does not fragment."""
