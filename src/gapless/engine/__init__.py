@@ -1,0 +1,1 @@
+"""The compiled engine: from the arena to the loop. See docs/ARCHITECTURE.md."""
