@@ -1,0 +1,41 @@
+"""The arena: one reserved address range, handed out in equal units, given back to the system unit by unit.
+
+    base                                                             base + address_bytes
+    | unit 0 (never used) | unit 1 | unit 2 | ... | unit high_water - 1 |   never touched   |
+
+A unit is a segment's size (1 MiB). It is free (on the stack of free units) or in use; free units keep at most
+`cached_max` of their memory, the others have been given back. A position in the arena is a byte offset from base of
+40 bits: 1 TiB. Position 0 means "none", therefore unit 0 is never handed out.
+"""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+
+cdef struct Arena:
+    uint8_t* base
+    uint64_t address_bytes
+    uint32_t unit_bytes
+    uint32_t unit_shift
+    uint32_t units             # that fit the range
+    uint32_t high_water        # units ever handed out, unit 0 counted
+    uint32_t units_used
+    uint32_t* free_stack       # unit numbers; a mapping of its own, one entry a unit
+    uint32_t free_count        # of which the topmost cached_count still have their memory
+    uint32_t cached_count
+    uint32_t cached_max
+    uint64_t bytes_given_back  # total, for INFO
+
+
+cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogil
+cdef void arena_free(Arena* arena) noexcept nogil
+# A unit's number; 0 when the range is used up. Its bytes are what they were: not zeroed.
+cdef uint32_t arena_take(Arena* arena) noexcept nogil
+# touched: bytes from the unit's start that may have memory.
+cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil
+# Gives the memory of cached free units back to the system, at most `most` of them. Returns how many.
+cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept nogil
+
+# Anonymous memory, reserved but not committed; NULL when refused. For the ranges of the index, the extents and the tables.
+cdef uint8_t* range_reserve(uint64_t n) noexcept nogil
+cdef void range_release(uint8_t* at, uint64_t n) noexcept nogil
+# Gives the whole pages inside [at, at + n) back to the system; they read as zeros afterwards.
+cdef void range_discard(uint8_t* at, uint64_t n) noexcept nogil

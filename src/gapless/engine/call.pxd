@@ -1,0 +1,96 @@
+"""A command, a session that gives it, and one call of it: what a handler is told.
+
+Command rows come from the table in gapless.commands (plain Python data); the compiled side keeps one C struct a row.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from gapless.engine.keyspace cimport Keyspace
+from gapless.engine.reply cimport Reply
+
+
+cdef enum CommandFlag:
+    COMMAND_WRITE = 1
+    COMMAND_READONLY = 2
+    COMMAND_DENYOOM = 4
+    COMMAND_ADMIN = 8
+    COMMAND_NOSCRIPT = 16
+    COMMAND_LOADING = 32
+    COMMAND_STALE = 64
+    COMMAND_FAST = 128
+    COMMAND_NO_AUTH = 256
+    COMMAND_NO_MULTI = 512
+    COMMAND_NOT_QUEUED = 1024      # MULTI, EXEC, DISCARD, WATCH, QUIT, RESET...: run at once inside MULTI
+    COMMAND_SKIP_MONITOR = 2048
+    COMMAND_SKIP_SLOWLOG = 4096
+    COMMAND_PYTHON = 8192          # the handler is a Python callable: takes the GIL
+
+
+cdef enum SessionFlag:
+    SESSION_MULTI = 1
+    SESSION_DIRTY_CAS = 2          # a watched key changed: EXEC answers null
+    SESSION_DIRTY_EXEC = 4         # an error while queueing: EXECABORT
+    SESSION_MONITOR = 8
+    SESSION_NO_EVICT = 16
+    SESSION_NO_TOUCH = 32
+    SESSION_REPLY_OFF = 64
+    SESSION_REPLY_SKIP = 128       # skip the reply of the next command
+    SESSION_CLOSE_AFTER_REPLY = 256
+    SESSION_CLOSE_NOW = 512
+    SESSION_AUTHENTICATED = 1024
+    SESSION_IN_EXEC = 2048
+    SESSION_EMBEDDED = 4096        # a connection inside the process, no socket
+    SESSION_UNIX_SOCKET = 8192
+
+
+cdef struct Arg:
+    const uint8_t* data
+    size_t size
+
+
+cdef struct Command            # below
+cdef struct Call
+
+ctypedef void (*Handler)(Call* call) noexcept nogil
+
+
+cdef struct Command:
+    char name[32]              # lower case, as Redis prints it
+    int arity                  # >= 0 exact, < 0 at least, the name counted
+    uint32_t flags
+    int key_first              # argument position of the first key; 0: none
+    int key_last               # < 0 counts from the end
+    int key_step
+    Handler handler            # NULL with COMMAND_PYTHON
+    void* python_handler       # borrowed reference, kept alive by the table
+    uint32_t row               # its place in the table
+    # statistics, per row
+    uint64_t calls
+    uint64_t ticks             # of clock_ticks()
+    uint64_t failed
+    uint64_t rejected
+    uint64_t* latency          # histogram, NULL until the first call: see loop
+
+
+cdef struct Session:
+    uint64_t id
+    int db
+    int protocol               # 2 or 3
+    uint32_t flags             # SessionFlag
+    uint32_t multi_count       # commands queued
+    void* queue                # MULTI's queue: owned by transactions
+    void* watched              # WATCH's list: owned by transactions
+    void* python               # the Python-side Session object, borrowed; NULL until one is asked for
+    void* client               # the network client; NULL for a connection inside the process
+    const Command* last_command
+    int64_t created_ms
+    int64_t active_ms          # time of the last command
+
+
+cdef struct Call:
+    Keyspace* keys
+    Session* session
+    Reply* reply
+    Command* command
+    Arg* argv                  # argv[0] is the name as it was sent
+    int argc
+    uint64_t hash              # keyspace_hash() of argv[command.key_first], when that is > 0 and argc reaches it
+    void* engine               # the Engine object (borrowed), for handlers in Python

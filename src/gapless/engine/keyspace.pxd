@@ -1,0 +1,173 @@
+"""The keyspace: databases of keys; the only place where index, log and extents meet.
+
+All functions run under the engine's lock and never block. Pointers in a Value or Record stay good until the end of the
+command: nothing is moved or given back while a command runs (see "Moving a record" in docs/design-notes.md), so a value may be
+set from bytes that lie in the store, those of the key itself included.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from gapless.engine.arena cimport Arena
+from gapless.engine.base cimport Status, hash_bytes
+from gapless.engine.extent cimport Extents
+from gapless.engine.index cimport Index
+from gapless.engine.log cimport Log
+from gapless.engine.record cimport Record
+
+
+cdef enum:
+    DATABASES_MAX = 16
+
+
+cdef enum Find:
+    FIND_READ = 0      # counts a keyspace hit or miss, renews the access field
+    FIND_WRITE = 1     # renews the access field, counts nothing
+    FIND_PEEK = 2      # neither (OBJECT, TTL, TYPE with NOTOUCH...)
+    FIND_COUNT = 3     # counts a hit or miss, leaves the access field (CLIENT NO-TOUCH)
+
+
+cdef enum Expire:
+    EXPIRE_NEVER = -1
+    EXPIRE_KEEP = -2   # keep what the key has
+
+
+cdef enum Policy:
+    # maxmemory-policy. VOLATILE and LFU/LRU/RANDOM/TTL are bits, so that one test serves several.
+    POLICY_LRU = 1
+    POLICY_LFU = 2
+    POLICY_RANDOM = 4
+    POLICY_TTL = 8
+    POLICY_ALLKEYS = 16
+    POLICY_NOEVICTION = 0
+
+
+cdef struct Value:
+    # A key that was found, and what it holds.
+    int type              # RecordType
+    int db                # the number the client knows
+    uint8_t* data         # the value's bytes, in the log or in an extent
+    uint64_t size
+    int64_t expire_ms     # absolute; -1: never
+    uint64_t hash
+    uint64_t* slot        # its index slot; only the keyspace looks inside
+    Record record
+
+
+cdef struct KeyspaceStats:
+    uint64_t hits
+    uint64_t misses
+    uint64_t expired
+    uint64_t evicted
+    uint64_t dirty                # writes since the start; rdb_changes_since_last_save
+    uint64_t expire_cycle_us
+
+
+cdef struct Retired:
+    # An index taken out of service by a flush; its records are un-counted in slices.
+    Index* index
+    uint64_t bucket               # next to walk
+    uint64_t sequence             # segments born later than this hold none of its records
+
+
+cdef struct Keyspace:
+    Arena* arena
+    Extents* extents
+    Log* log
+    Index* index[DATABASES_MAX]         # by database index (what records carry)
+    uint8_t db_index[DATABASES_MAX]     # database number -> database index (SWAPDB swaps these)
+    uint64_t with_ttl[DATABASES_MAX]    # keys with a TTL, by database index
+    int databases
+    uint64_t seed                       # of the hash
+    int64_t now_ms                      # the command's time; keyspace_tick() renews it
+    int64_t clock_override_ms           # tests: when not 0, the time
+    uint32_t access_seconds             # seconds since start, for the LRU clock
+    KeyspaceStats stats
+    int policy
+    bint active_expire                  # DEBUG SET-ACTIVE-EXPIRE
+    bint active_defrag                  # activedefrag yes|no
+    uint32_t lfu_log_factor
+    uint32_t lfu_decay_minutes
+    uint64_t random_state
+    # WATCH: called for every key that changes while watchers > 0.
+    uint32_t watchers
+    void (*on_change)(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil
+    void* on_change_context
+    Retired retired[64]
+    int retired_count
+
+
+# ---- life
+# segment_bytes: a power of two, 1 MiB but in tests. address_bytes: of the reserved range. NULL when the system refuses the range.
+cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int databases, uint64_t seed) noexcept nogil
+cdef void keyspace_free(Keyspace* ks) noexcept nogil
+# Renews now_ms (and the LRU clock). Once a batch of commands.
+cdef void keyspace_tick(Keyspace* ks) noexcept nogil
+
+# ---- one key. `hash` is keyspace_hash() of the key; db is the client's number.
+cdef inline uint64_t keyspace_hash(const Keyspace* ks, const uint8_t* key, size_t n) noexcept nogil:
+    return hash_bytes(key, n, ks.seed)
+
+# Brings the index bucket, then the record, of a key into the cache, for a batch of commands to come.
+cdef void keyspace_prefetch_bucket(Keyspace* ks, int db, uint64_t hash) noexcept nogil
+cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept nogil
+
+# True when the key is there. One whose time has come is deleted (counted as expired) and reported missing.
+cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil
+
+# Creates the key or replaces all of it. expire_ms: absolute, EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value
+# of the same length and kind is overwritten where it lies. STATUS_OK, STATUS_FULL or STATUS_TOO_LARGE (nothing changed then).
+cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+                         const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil
+# The same for a key just found (no second look-up).
+cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int type,
+                             const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil
+
+# Makes the value `size` bytes long, keeping the first min(old, new) and zeroing what is new; afterwards v.data may be written
+# to freely within this command. Costs what it touches: a growing value gets room, a large one is an extent that grows in place.
+cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t size) noexcept nogil
+# A new key of `size` zero bytes, v filled in for writing.
+cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+                            uint64_t size, int64_t expire_ms, Value* out) noexcept nogil
+# REQUIRED after bytes of v.data were changed in place without keyspace_resize/set: tells WATCH, counts as a write.
+cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
+
+cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil
+cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
+# Sets or removes (EXPIRE_NEVER) the TTL of a found key; the record moves to its expiry's segment.
+cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil
+# The value of (db, key) under (to_db, to_key), TTL kept; what was there is replaced. `move` deletes the source. The source must
+# have been found in v. Large values change hands without being copied when moved.
+cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
+                          size_t to_key_bytes, bint move) noexcept nogil
+# The key's bytes of a record wherever they lie (KEY_IN_EXTENT).
+cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil
+cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogil
+
+# ---- access field: OBJECT FREQ / IDLETIME, RESTORE FREQ / IDLETIME
+cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil           # 0-255, decayed to now
+cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil
+cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil
+cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil
+# Bytes the key takes: record, slot, extent pages.
+cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
+
+# ---- databases
+cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil
+cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil
+# One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end.
+# Redis's guarantee: a key that is there all the while is returned, whatever the index does in between.
+cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, void (*emit)(void* context, const Record* r) noexcept nogil,
+                            void* context) noexcept nogil
+# A random live key. False when there is none.
+cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil
+# O(1) now, slices later.
+cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil
+cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil
+cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil
+
+# ---- memory
+# REQUIRED before a command that may use `bytes` more (flag denyoom): evicts and cleans until they fit. False: -OOM. May move records.
+cdef bint keyspace_make_room(Keyspace* ks, uint64_t bytes) noexcept nogil
+# Background work for at most budget_ns: reap expired segments, un-count flushed databases, give extents back, clean, shrink. Returns
+# ns used; 0 when there was nothing to do. `idle`: no client waits. May move records: never while a command runs.
+cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil
+# Verifies every invariant by walking everything; NULL when all is well, else what is wrong (static text).
+cdef const char* keyspace_check(Keyspace* ks) noexcept nogil

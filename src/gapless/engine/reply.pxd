@@ -1,0 +1,43 @@
+"""The reply: RESP2 and RESP3 written into a growable buffer, which is the client's output buffer.
+
+Handlers call these and never see the protocol's version: where RESP2 and RESP3 differ, the function decides. The buffer is
+contiguous: what is not sent yet lies at data[sent:length].
+"""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+
+cdef struct Reply:
+    uint8_t* data
+    size_t length         # bytes written
+    size_t room           # bytes allocated
+    size_t sent           # bytes the socket has taken
+    int protocol          # 2 or 3
+    bint muted            # CLIENT REPLY OFF/SKIP: write nothing
+    uint64_t errors       # error replies written so far (command statistics, MULTI)
+
+
+cdef void reply_init(Reply* reply) noexcept nogil
+cdef void reply_free(Reply* reply) noexcept nogil
+# Room for n more bytes; aborts the process when the system has no memory at all. Returns where to write; the caller moves length.
+cdef uint8_t* reply_reserve(Reply* reply, size_t n) noexcept nogil
+cdef void reply_raw(Reply* reply, const void* data, size_t n) noexcept nogil
+cdef void reply_status(Reply* reply, const char* text) noexcept nogil          # +OK
+cdef void reply_error(Reply* reply, const char* text) noexcept nogil           # -ERR ...; text starts with its code; CR and LF become spaces
+cdef void reply_error_bytes(Reply* reply, const uint8_t* text, size_t n) noexcept nogil
+cdef void reply_int(Reply* reply, int64_t value) noexcept nogil                # :1
+cdef void reply_bulk(Reply* reply, const void* data, size_t n) noexcept nogil  # $3 foo
+cdef void reply_bulk_int(Reply* reply, int64_t value) noexcept nogil           # the number as a bulk string
+cdef void reply_null(Reply* reply) noexcept nogil                              # RESP2 $-1, RESP3 _
+cdef void reply_null_array(Reply* reply) noexcept nogil                        # RESP2 *-1, RESP3 _
+cdef void reply_array(Reply* reply, int64_t n) noexcept nogil                  # header of n elements
+cdef void reply_map(Reply* reply, int64_t n) noexcept nogil                    # header of n pairs: RESP2 an array of 2n
+cdef void reply_set(Reply* reply, int64_t n) noexcept nogil
+cdef void reply_push(Reply* reply, int64_t n) noexcept nogil
+cdef void reply_bool(Reply* reply, bint value) noexcept nogil                  # RESP2 :1 / :0
+cdef void reply_double(Reply* reply, double value) noexcept nogil              # RESP2 a bulk string; shortest text that reads back the same (%.17g rules of Redis 8)
+cdef void reply_bignum(Reply* reply, const void* text, size_t n) noexcept nogil
+cdef void reply_verbatim(Reply* reply, const void* text, size_t n, const char* form) noexcept nogil  # form: "txt"
+
+# A Python object as a reply: None null, bytes/str bulk, int, bool, float double, list/tuple array, dict map, set/frozenset set,
+# and the classes of gapless.commands.replies (Status, Error, NullArray, Verbatim, Push). Needs the GIL.
+cdef int reply_object(Reply* reply, object value) except -1
