@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Build the package in place, incrementally, and make it importable without installing it.
 
-Every flavour has a build directory of its own, `build/FLAVOUR`, and next to it `build/FLAVOUR-site`: a tree of
-links to the Python files in `src` and to the compiled modules. With that tree on PYTHONPATH an edited Python file
-counts at once and an edited `.pyx` or `.pxd` after the next run of this program. Modules that do not compile are
-reported and do not keep the others from being built.
+Every flavour has a build directory of its own, `build/FLAVOUR`, and next to it `build/FLAVOUR-site`: a tree
+of links to the Python files in `src` and to the compiled modules. With that tree on PYTHONPATH an edited
+Python file counts at once and an edited `.pyx` or `.pxd` after the next run of this program. Modules that do
+not compile are reported and do not keep the others from being built.
 
 Run it with the Python of an environment that has meson, ninja and Cython.
 """
@@ -24,7 +24,6 @@ PACKAGE = ROOT / "src" / "gapless"
 FLAVOURS: dict[str, list[str]] = {
     "release": ["-Dbuildtype=release"],
     "debug": ["-Dbuildtype=debug", "-Dchecks=true"],
-    "coverage": ["-Dbuildtype=debug", "-Dchecks=true", "-Dlinetrace=true"],
     "asan": [
         "-Dbuildtype=debugoptimized",
         "-Doptimization=1",
@@ -93,7 +92,7 @@ def link_tree(site: Path, wanted: dict[Path, Path]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("flavour", nargs="?", default="release", choices=sorted(FLAVOURS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilations at a time")
     arguments = parser.parse_args()

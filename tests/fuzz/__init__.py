@@ -1,0 +1,1 @@
+"""Fuzzers, one a parser, in one registry. `python -m tests.fuzz --help` runs them."""
