@@ -1,7 +1,7 @@
 """The registry of fuzzers. A new fuzzer is a module of this package, and a row here.
 
-A fuzzer is a function that takes a `random.Random`, makes one case from it, and raises (or dies) when the case
-shows an error. Everything it does must follow from that Random: then the seed of a case replays it.
+A fuzzer is a function that takes a `random.Random`, makes one case from it, and raises (or dies) when the
+case shows an error. Everything it does must follow from that Random: then the seed of a case replays it.
 """
 
 from __future__ import annotations
