@@ -1,0 +1,101 @@
+"""From the name of a command to its handler, and what every handler needs on the way: arguments parsed or an error replied.
+
+Handlers are registered by name at import; the table of commands (gapless.commands) names them. One Dispatch serves one engine.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, unlikely
+from gapless.engine.call cimport SESSION_NO_TOUCH, Arg, Call, Handler
+from gapless.engine.keyspace cimport FIND_COUNT, FIND_READ
+from gapless.engine.reply cimport Reply, reply_error
+
+
+# ---- for the modules of commands
+cdef void handler_register(const char* name, Handler handler) noexcept
+
+# Strictly as Redis reads a number: optional '-', no leading zeros, no spaces, in range. False otherwise.
+cdef inline bint parse_int64(const uint8_t* text, size_t n, int64_t* out) noexcept nogil:
+    cdef uint64_t v
+    cdef size_t i = 0
+    cdef uint32_t digit
+    cdef bint negative = False
+    if n == 0 or n > 20:
+        return False
+    if n == 1 and text[0] == c'0':
+        out[0] = 0
+        return True
+    if text[0] == c'-':
+        negative = True
+        i = 1
+        if n == 1:
+            return False
+    digit = <uint32_t>text[i] - c'0'
+    if digit - 1 > 8:
+        return False
+    v = digit
+    i += 1
+    while i < n:
+        digit = <uint32_t>text[i] - c'0'
+        if digit > 9 or v > <uint64_t>0xffffffffffffffff // 10:
+            return False
+        v *= 10
+        if v > <uint64_t>0xffffffffffffffff - digit:
+            return False
+        v += digit
+        i += 1
+    if negative:
+        if v > <uint64_t>0x8000000000000000:
+            return False
+        out[0] = <int64_t>(<uint64_t>0 - v)
+    else:
+        if v > <uint64_t>0x7fffffffffffffff:
+            return False
+        out[0] = <int64_t>v
+    return True
+
+
+cdef inline void reply_syntax_error(Call* call) noexcept nogil:
+    reply_error(call.reply, b"ERR syntax error")
+
+
+cdef inline void reply_wrong_type(Call* call) noexcept nogil:
+    reply_error(call.reply, b"WRONGTYPE Operation against a key holding the wrong kind of value")
+
+
+# The integer in argv[i]; False after replying "ERR value is not an integer or out of range".
+cdef inline bint arg_int64(Call* call, int i, int64_t* out) noexcept nogil:
+    if likely(parse_int64(call.argv[i].data, call.argv[i].size, out)):
+        return True
+    reply_error(call.reply, b"ERR value is not an integer or out of range")
+    return False
+
+
+# Whether argv[i] is this word, in any case. `upper` is in upper case.
+cdef inline bint arg_is(Call* call, int i, const char* upper) noexcept nogil:
+    cdef const uint8_t* text = call.argv[i].data
+    cdef size_t n = call.argv[i].size, at
+    cdef uint8_t c
+    for at in range(n):
+        c = text[at]
+        if c'a' <= c <= c'z':
+            c -= 32
+        if c != <uint8_t>upper[at] or c == 0:
+            return False
+    return upper[n] == 0
+
+
+# How a reading command looks for its key: CLIENT NO-TOUCH leaves the access field alone.
+cdef inline int find_read(Call* call) noexcept nogil:
+    return FIND_COUNT if unlikely(call.session.flags & SESSION_NO_TOUCH) else FIND_READ
+
+
+# The reply for a status that is not OK; True when it was OK and nothing was replied.
+cdef inline bint call_status(Call* call, Status status) noexcept nogil:
+    if likely(status == STATUS_OK):
+        return True
+    if status == STATUS_FULL:
+        reply_error(call.reply, b"OOM command not allowed when used memory > 'maxmemory'.")
+    elif status == STATUS_TOO_LARGE:
+        reply_error(call.reply, b"ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+    else:
+        reply_error(call.reply, b"ERR no such key")
+    return False
