@@ -1,0 +1,1 @@
+"""Experiments that measure gapless, Redis and Valkey side by side."""
