@@ -83,7 +83,7 @@ $(STAMPS)/venv:
 # What builds it, once, so that later builds are incremental in one directory (no isolated environment each time).
 $(STAMPS)/build: pyproject.toml $(STAMPS)/venv
 	@echo "Installing what builds and runs gapless into $(VENV)"
-	@$(BIN)/python tools/requirements.py build run > $(STAMPS)/build.txt
+	@$(BIN)/python tools/requirements.py build run lab > $(STAMPS)/build.txt
 	@$(BIN)/python -m pip install --quiet --requirement $(STAMPS)/build.txt
 	@touch $@
 

@@ -1,8 +1,9 @@
-"""The crisis: very many keys with close TTLs, written, deleted and rewritten in waves whose value sizes shift.
+"""The crisis: very many keys with close TTLs, written, deleted and rewritten in waves whose value sizes
+shift.
 
-An allocator that can't move what lives fills its memory with holes. One server after the other meets the same commands at
-the same offered rate, a second client probes its latency, and its resident memory is compared with the live payload that
-the generator knows of.
+An allocator that can't move what lives fills its memory with holes. One server after the other meets the same
+commands at the same offered rate, a second client probes its latency, and its resident memory is compared
+with the live payload that the generator knows of.
 
 The server runs on one core; the generator, the probe and the sampler (this process) share another.
 """
@@ -22,7 +23,7 @@ from gapless.lab.probe import KEY, VALUE, ProbeOrders, Samples
 from gapless.lab.process import on_cores, split_cores
 from gapless.lab.servers import Server, Target, running, set_activedefrag
 from gapless.lab.waves import WavePlan
-from gapless.lab.wire import ServerError, UnusableTarget
+from gapless.lab.wire import ServerError, TargetError
 
 _GRACE_SECONDS = 60.0
 
@@ -42,6 +43,12 @@ class CrisisOptions:
     pin: bool = True
     """Bind the server and its clients to a core each."""
 
+    def __post_init__(self) -> None:
+        if not self.rate > 0 or not self.probe_interval_seconds > 0:
+            raise ValueError("the rate and the probe's interval must be positive")
+        if self.settle_seconds < 0 or self.idle_seconds < 0:
+            raise ValueError("times can't be negative")
+
     @property
     def seconds(self) -> float:
         """How long a run takes when the server keeps up."""
@@ -60,6 +67,7 @@ def run_crisis(target: Target, options: CrisisOptions, progress: Progress) -> Ru
     try:
         with running(target, server_cores) as server:
             run.name = server.name
+            run.pid = server.pid
             if objection := set_activedefrag(server, target.activedefrag):
                 if target.activedefrag == "yes":
                     return None
@@ -70,13 +78,13 @@ def run_crisis(target: Target, options: CrisisOptions, progress: Progress) -> Ru
             if not server.pid:
                 run.notes.append("RSS and CPU time are the server's own word: its process is out of sight")
             _measure(run, server, options, not target.argv, client_cores, progress)
-    except (OSError, ServerError, UnusableTarget, _Broken) as error:
+    except (OSError, ServerError, TargetError, _BrokenError) as error:
         run.failure = str(error)
     progress(run, None)
     return run
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """A process of ours ended early; the message is its last word."""
 
 
@@ -85,14 +93,15 @@ def _measure(
 ) -> None:
     server.control.call("SET", KEY, VALUE)
     progress(run, None)
-    with _worker("probe", ProbeOrders(server.address, options.probe_interval_seconds).to_json(), cores) as probe:
+    with _worker(
+        "probe", ProbeOrders(server.address, options.probe_interval_seconds).to_json(), cores
+    ) as probe:
         time.sleep(options.idle_seconds)
         run.base_resident_bytes = server.resident_bytes()
         orders = GeneratorOrders(server.address, options.plan, options.rate, options.settle_seconds, clean_up)
         with _worker("generator", orders.to_json(), cores) as generator:
             start = _follow(run, server, generator, progress)
-        data, _ = probe.communicate(timeout=_GRACE_SECONDS)
-        _require_success(probe)
+        data = _end(probe)
     run.requests = requests_of(Samples.from_bytes(data), start)
     server.control.call("DEL", KEY)
 
@@ -121,8 +130,7 @@ def _follow(run: Run, server: Server, generator: subprocess.Popen[bytes], progre
         if tick.finished:
             _compare_keys(run, tick, server.control.call("DBSIZE"))
             break
-    generator.communicate(timeout=_GRACE_SECONDS)
-    _require_success(generator)
+    _end(generator)
     return start
 
 
@@ -156,10 +164,13 @@ def _worker(module: str, orders: str, cores: set[int]) -> Iterator[subprocess.Po
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+            process.communicate()
 
 
-def _require_success(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> bytes:
+    """End a worker's input and return the rest of its output. Raises _BrokenError with its last word."""
+    output, said = process.communicate(timeout=_GRACE_SECONDS)
     if process.returncode:
-        said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-        raise _Broken(said.splitlines()[-1] if said else f"{process.args!r} ended with {process.returncode}")
+        lines = said.decode(errors="replace").strip().splitlines()
+        raise _BrokenError(lines[-1] if lines else f"a client ended with status {process.returncode}")
+    return output

@@ -1,10 +1,13 @@
-"""The load: a workload offered at a fixed rate from a process of its own, and its knowledge of the live payload.
+"""The load: a workload offered at a fixed rate from a process of its own, and its knowledge of the live
+payload.
 
-Commands leave in small batches every millisecond, so that what the probe sees are the server's pauses and not our
-bursts. When the server (or this process) falls behind, at most twice the offered rate is sent until it has caught up.
+Commands leave in small batches every millisecond, so that what the probe sees are the server's pauses and not
+our bursts. When the server (or this process) falls behind, at most twice the offered rate is sent until it
+has caught up.
 
-`python -m gapless.lab.generator` reads its orders as one line of JSON and writes a `Tick` as a line of JSON twenty times
-a second, until every TTL has passed and the settle time is over; it ends when its standard input does.
+`python -m gapless.lab.generator` reads its orders as one line of JSON and writes a `Tick` as a line of JSON
+twenty times a second, until every TTL has passed and the settle time is over; it ends when its standard input
+does.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from gapless.lab.waves import WavePlan, Workload, unlink
-from gapless.lab.wire import Address, Connection, UnusableTarget
+from gapless.lab.wire import Address, Connection, TargetError
 
 LOADING, EXPIRING, SETTLING = "loading", "expiring", "settling"
 _IN_FLIGHT_MAX = 20_000
@@ -207,7 +210,7 @@ def main() -> None:
 
     try:
         Generator(orders, report, sys.stdin.read).run()
-    except (OSError, UnusableTarget) as error:
+    except (OSError, TargetError) as error:
         sys.exit(f"generator: {error}")
 
 

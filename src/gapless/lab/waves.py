@@ -1,7 +1,7 @@
 """The workload of the crisis: waves of keys with close TTLs, and exactly what of it is live.
 
-Nothing here reads a clock or a socket: times come in as milliseconds since the start of the load, commands go out as
-RESP bytes. The live payload is therefore the generator's own knowledge, never the server's word.
+Nothing here reads a clock or a socket: times come in as milliseconds since the start of the load, commands go
+out as RESP bytes. The live payload is therefore the generator's own knowledge, never the server's word.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class WavePlan:
 
 
 class LiveSet:
-    """Payload (key bytes + value bytes) of the keys that were set, not deleted, and not expired by the client's clock.
+    """Payload (key bytes + value bytes) of the keys that were set, not deleted, and not expired by the
+    client's clock.
 
     O(1) a change; the memory is 8 bytes a key and 16 a millisecond of the run.
     """
@@ -187,7 +188,8 @@ class Workload:
         self._tails_forever = [b"\r\n$%d\r\n%b\r\n" % (size, self._filler[:size]) for size in self._sizes]
 
     def batch(self, count: int, now_ms: int) -> tuple[bytes, int]:
-        """RESP of the next commands, `count` of them or what is left, sent at `now_ms`; and how many they are.
+        """RESP of the next commands, `count` of them or what is left, sent at `now_ms`; and how many they
+        are.
 
         About 1.5 us a command. Rewrites and deletions pick a key of this wave or the one before.
         """

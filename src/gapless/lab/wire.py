@@ -1,6 +1,8 @@
-"""Just enough RESP2 for the experiments: a blocking connection for control, and its socket for those who count bytes.
+"""Just enough RESP2 for the experiments: a blocking connection for control, and its socket for those who
+count bytes.
 
-A client library would hide what the experiments need to see: the moment a byte leaves and the moment one arrives.
+A client library would hide what the experiments need to see: the moment a byte leaves and the moment one
+arrives.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+
 class ServerError(Exception):
     """An error reply."""
 
 
-class UnusableTarget(Exception):
+class TargetError(Exception):
     """A server that can't be found, reached, started or measured; the message says which and why."""
 
 
@@ -44,17 +47,17 @@ class Address:
         Raises ValueError when it is neither.
         """
         parts = urlsplit(url)
-        login = {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+        username, password = unquote(parts.username or ""), unquote(parts.password or "")
         if parts.scheme == "redis" and parts.hostname:
             db = parts.path.strip("/") or "0"
             if not db.isdigit():
                 raise ValueError(f"{url}: the database must be a number")
-            return cls(host=parts.hostname, port=parts.port or 6379, db=int(db), **login)
+            return cls(parts.hostname, parts.port or 6379, "", username, password, int(db))
         if parts.scheme == "unix" and parts.path:
             name, _, db = parts.query.partition("=")
             if parts.query and (name != "db" or not db.isdigit()):
                 raise ValueError(f"{url}: only ?db=NUMBER may follow the path")
-            return cls(unix_path=parts.path, db=int(db or 0), **login)
+            return cls("", 0, parts.path, username, password, int(db or 0))
         raise ValueError(f"{url}: expected redis://host:port or unix:///path")
 
     def __str__(self) -> str:
@@ -66,7 +69,7 @@ class Address:
 
 
 class Connection:
-    """A connection that is logged in. Raises UnusableTarget when it can't be, OSError when it breaks later."""
+    """A connection that is logged in. Raises TargetError when it can't be, OSError when it breaks later."""
 
     def __init__(self, address: Address, timeout_seconds: float = 30.0) -> None:
         try:
@@ -78,7 +81,7 @@ class Connection:
                 self.socket = socket.create_connection((address.host, address.port), timeout_seconds)
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
-            raise UnusableTarget(f"can't connect to {address}: {error.strerror or error}") from error
+            raise TargetError(f"can't connect to {address}: {error.strerror or error}") from error
         self._file = self.socket.makefile("rb")
         try:
             if address.password:
@@ -87,10 +90,11 @@ class Connection:
                 self.call("SELECT", address.db)
         except ServerError as error:
             self.close()
-            raise UnusableTarget(f"{address} refused the login: {error}") from error
+            raise TargetError(f"{address} refused the login: {error}") from error
 
     def call(self, *args: bytes | str | int) -> object:
-        """Send one command, return its reply: bytes, int, None or a list of these. Raises ServerError on an error."""
+        """Send one command, return its reply: bytes, int, None or a list of these. Raises ServerError on an
+        error."""
         self.socket.sendall(command(*args))
         return self._reply()
 

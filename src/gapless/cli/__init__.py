@@ -1,0 +1,1 @@
+"""The command line: what a person types. Results go to standard output, all else to standard error."""
