@@ -64,7 +64,7 @@ asan-build: $(STAMPS)/dev
 
 debug: $(STAMPS)/dev ## the tests on a debug build, which counts allocations
 	$(BIN)/python tools/develop.py debug
-	PYTHONPATH=build/debug-site $(PYTEST) $(ARGS)
+	PYTHONPATH=$(CURDIR)/build/debug-site $(PYTEST) $(ARGS)
 
 dev: $(STAMPS)/dev ## build in place; prints the PYTHONPATH that imports it
 	@$(BIN)/python tools/develop.py release
