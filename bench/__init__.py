@@ -1,0 +1,1 @@
+"""Measures gapless side by side with its peers: `python -m bench [SCENARIO ...]`, or `make bench`."""

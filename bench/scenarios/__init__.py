@@ -1,0 +1,33 @@
+"""The scenarios, by name, in the order of the table of bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.context import Context
+from bench.scenarios import (
+    bigkeys,
+    cpu,
+    crisis,
+    embedded,
+    floor,
+    hitrate,
+    memory,
+    overwrite,
+    slices,
+    throughput,
+)
+
+SCENARIOS: dict[str, Callable[[Context], None]] = {
+    "crisis": crisis.run,
+    "memory": memory.run,
+    "overwrite": overwrite.run,
+    "throughput": throughput.run,
+    "cpu": cpu.run,
+    "bigkeys": bigkeys.run,
+    "hitrate": hitrate.run,
+    "embedded": embedded.run,
+    "floor": floor.run,
+    "slices": slices.run,
+}
+"""`slices` is last: it also reports what gapless said of its slices in all the others of the same run."""
