@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,9 +27,9 @@ def test_requirements_of_an_unknown_extra() -> None:
         requirements(["no such extra"])
 
 
-def check_machine(python: str, path: str) -> subprocess.CompletedProcess[str]:
+def check_machine(python: str, path: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["/bin/sh", str(ROOT / "tools" / "check-machine.sh"), python],
+        ["/bin/sh", str(ROOT / "tools" / "check-machine.sh"), python, *options],
         env={"PATH": path},
         capture_output=True,
         text=True,
@@ -55,3 +56,23 @@ def test_python_that_is_too_old_is_told_so(tmp_path: Path) -> None:
     result = check_machine(str(old), os.environ["PATH"])
     assert result.returncode == 1
     assert "3.9.2; gapless needs Python 3.11" in result.stderr
+
+
+def test_root_gets_missing_packages_installed(tmp_path: Path) -> None:
+    log = tmp_path / "apt.log"
+    compiler = shutil.which("cc")
+    assert compiler is not None
+    commands = {
+        "id": "echo 0",
+        # Like the real one, it makes a compiler appear; it must never be left waiting for an answer.
+        "apt-get": f'echo "$@" >> {log}; if [ "$1" = install ]; then /bin/ln -s {compiler} {tmp_path}/cc; fi',
+    }
+    for name, body in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    result = check_machine(sys.executable, str(tmp_path), "--install")
+    assert result.returncode == 0, result.stderr
+    assert log.read_text().splitlines() == [
+        "update -qq",
+        "install -y -qq --no-install-recommends gcc libc6-dev",
+    ]
