@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,24 @@ def test_refused_commands_are_told(redis: servers.Server) -> None:
     assert run.refused > 1_000
     assert any("OOM" in note for note in run.notes)
     assert any("gone" in note for note in run.notes)
+
+
+def test_a_server_that_falls_behind_is_told() -> None:
+    def suspend(run: Run, moment: Moment | None) -> None:
+        if moment and moment.phase == LOADING and not suspended:
+            suspended.append(run.pid)
+            os.kill(run.pid, signal.SIGSTOP)
+            threading.Timer(1.5, os.kill, (run.pid, signal.SIGCONT)).start()
+
+    suspended: list[int] = []
+    # The sampler's own questions must not wait for the server: its process is here.
+    run = run_crisis(peer_targets("auto")[0], OPTIONS, suspend)
+    assert run is not None
+    assert run.failure == ""
+    assert any("fell behind" in note for note in run.notes)
+    loading = run.latency(LOADING, CHURNING)
+    assert loading.max > 1_000
+    assert loading.p99 > 500
 
 
 def test_a_server_that_dies_is_a_failure_not_a_hang() -> None:

@@ -52,11 +52,11 @@ def crisis(
     ] = None,
     gapless: Annotated[bool, typer.Option("--gapless/--no-gapless", help="Measure gapless.")] = True,
     keys: Annotated[
-        int | None, typer.Option(help=f"Keys in all waves together.  [default: {_PLAN.keys}]")
+        int | None, typer.Option(help="Keys in all waves together.", show_default=f"{_PLAN.keys}")
     ] = None,
     waves: Annotated[int, typer.Option(help="How many waves.")] = _PLAN.waves,
     ttl: Annotated[
-        str | None, typer.Option(metavar="SECONDS[-SECONDS]", help="Range of the TTLs.  [default: 12-13]")
+        str | None, typer.Option(metavar="SECONDS[-SECONDS]", help="Range of the TTLs.", show_default="12-13")
     ] = None,
     long_lived: Annotated[float, typer.Option(help="Share of the keys without a TTL.")] = _PLAN.long_lived,
     value_sizes: Annotated[
@@ -69,7 +69,7 @@ def crisis(
     seed: Annotated[int, typer.Option(help="Another seed, other keys.")] = _PLAN.seed,
     settle: Annotated[
         float | None,
-        typer.Option(help=f"Seconds from the last expiry to the end.  [default: {_SETTLE_SECONDS:g}]"),
+        typer.Option(help="Seconds from the last expiry to the end.", show_default=f"{_SETTLE_SECONDS:g}"),
     ] = None,
     probe_interval: Annotated[
         float, typer.Option(help="Milliseconds from one GET of the probe to the next.")
@@ -128,7 +128,7 @@ def crisis(
 
 
 def _ttl_range(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?", text)
+    match = re.fullmatch(r"(\d*\.?\d+)(?:-(\d*\.?\d+))?", text)
     if not match:
         raise ValueError(f"--ttl {text}: expected seconds, or two with a dash between, as 12-13")
     least = round(float(match[1]) * 1000)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from gapless.lab.generator import GeneratorOrders, Tick
-from gapless.lab.measure import Moment, Run, phase_of, requests_of
+from gapless.lab.measure import STARTING, Moment, Run, phase_of, requests_of
 from gapless.lab.probe import KEY, VALUE, ProbeOrders, Samples
 from gapless.lab.process import on_cores, split_cores
 from gapless.lab.servers import Server, Target, running, set_activedefrag
@@ -26,6 +26,7 @@ from gapless.lab.waves import WavePlan
 from gapless.lab.wire import ServerError, TargetError
 
 _GRACE_SECONDS = 60.0
+_RATE_KEPT = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,16 @@ def _measure(
     ) as probe:
         time.sleep(options.idle_seconds)
         run.base_resident_bytes = server.resident_bytes()
+        starting = time.monotonic()
         orders = GeneratorOrders(server.address, options.plan, options.rate, options.settle_seconds, clean_up)
         with _worker("generator", orders.to_json(), cores) as generator:
             start = _follow(run, server, generator, progress)
         data = _end(probe)
+    run.phase_starts[STARTING] = starting - start
+    if run.achieved_rate() < options.rate * _RATE_KEPT:
+        run.notes.append(
+            f"fell behind: {run.achieved_rate():,.0f} commands a second of {options.rate:,.0f} offered"
+        )
     run.requests = requests_of(Samples.from_bytes(data), start)
     server.control.call("DEL", KEY)
 

@@ -12,7 +12,9 @@ from gapless.lab.probe import Samples
 IDLE = "idle"
 CHURNING = "churning"
 """From the moment the first wave is loaded to the last write."""
-PHASES = (IDLE, LOADING, CHURNING, EXPIRING, SETTLING)
+STARTING = "starting"
+"""While the generator starts: the machine is busy, the server is not."""
+PHASES = (IDLE, STARTING, LOADING, CHURNING, EXPIRING, SETTLING)
 KEY_ALLOWANCE_BYTES = 20
 KEY_WITH_TTL_ALLOWANCE_BYTES = 24
 """What a key may cost beyond key and value: the goals of gapless, taken off for every server alike."""

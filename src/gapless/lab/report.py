@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _COLOURS = ("#0a7d55", "#d1495b", "#e08e2b", "#3066be", "#7d4fa0", "#5c6b73", "#a0522d")
+_LOG_TICKS = [step * 10**power for power in range(-2, 5) for step in (1, 2, 5)]
 _PAYLOAD_COLOUR = "#888888"
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff;
@@ -112,8 +113,8 @@ def _charts(runs: Sequence[Run]) -> go.Figure:
                 xanchor="left",
                 font={"size": 11},
             )
-    figure.update_yaxes(type="log", row=2, col=1)
-    figure.update_yaxes(type="log", row=3, col=1)
+    figure.update_yaxes(type="log", tickvals=_LOG_TICKS, row=2, col=1)
+    figure.update_yaxes(type="log", tickvals=_LOG_TICKS, row=3, col=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     figure.update_yaxes(rangemode="tozero", row=4, col=1)
     figure.update_xaxes(title_text="seconds since the first command", row=4, col=1)
