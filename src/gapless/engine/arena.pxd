@@ -29,7 +29,6 @@ cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogi
 cdef void arena_free(Arena* arena) noexcept nogil
 # A unit's number; 0 when the range is used up. Its bytes are what they were: not zeroed.
 cdef uint32_t arena_take(Arena* arena) noexcept nogil
-# touched: bytes from the unit's start that may have memory.
 cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil
 # Gives the memory of cached free units back to the system, at most `most` of them. Returns how many.
 cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept nogil

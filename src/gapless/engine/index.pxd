@@ -33,6 +33,7 @@ cdef struct Index:
     uint64_t grow_at           # keys at which the next bucket is added
     uint64_t touched_buckets   # high-water mark of home buckets that have memory
     uint64_t touched_overflow
+    const uint8_t* records     # the arena's base, for prefetching only
 
 
 
@@ -81,7 +82,7 @@ cdef inline void index_prefetch_record(const Index* index, const uint8_t* arena_
 # How the index asks for a record's hash (splits, merges): the layer above knows keys.
 ctypedef uint64_t (*HashAt)(void* context, uint64_t position) noexcept nogil
 
-cdef Index* index_new(uint64_t range_bytes) noexcept nogil
+cdef Index* index_new(uint64_t range_bytes, const uint8_t* records) noexcept nogil
 cdef void index_free(Index* index) noexcept nogil
 # Puts a slot value (position and access; the tag is added) where the hash says. May split a bucket: pointers to slots are void after.
 cdef uint64_t* index_insert(Index* index, uint64_t hash, uint64_t slot, HashAt hash_at, void* context) noexcept nogil
@@ -93,5 +94,9 @@ cdef uint64_t* index_find_position(const Index* index, uint64_t hash, uint64_t p
 cdef bint index_shrink(Index* index, HashAt hash_at, void* context) noexcept nogil
 cdef uint64_t index_bytes(const Index* index) noexcept nogil
 # SCAN's cursor after `cursor`, and the home bucket of `cursor`: reverse-binary order over buckets, split or not.
+# Gives back all memory in slices, at most `most` bytes a call; True when done (then index_free() is O(1)).
+cdef bint index_drain(Index* index, uint64_t most) noexcept nogil
+# NULL when every slot is where its hash says, packed, and counted; else what is wrong.
+cdef const char* index_check(const Index* index, HashAt hash_at, void* context) noexcept nogil
 cdef uint64_t index_scan_bucket(const Index* index, uint64_t cursor) noexcept nogil
 cdef uint64_t index_scan_next(const Index* index, uint64_t cursor) noexcept nogil

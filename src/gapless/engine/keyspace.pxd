@@ -65,9 +65,35 @@ cdef struct Retired:
     Index* index
     uint64_t bucket               # next to walk
     uint64_t sequence             # segments born later than this hold none of its records
+    int db_index                  # what its records carry
+
+
+cdef struct Cleaner:
+    uint32_t victim               # the segment being cleaned; 0: none
+    uint32_t offset               # how far
+    bint evicting                 # drop what is cold instead of moving it
+    uint32_t cold                 # coldness from which records are dropped, see cleaner.pyx
+    uint64_t appended_seen        # log.bytes_appended when the debt was last charged
+    int64_t debt_bytes            # of work owed for what was appended
+    uint32_t hand                 # eviction's place in the segment table
+    uint64_t sweep_bucket         # of the access sweep
+    int64_t swept_ms
+    uint64_t segments_cleaned
+    uint64_t bytes_freed
+    uint64_t records_moved
+    int64_t longest_slice_ns
+    uint64_t slices
+    uint64_t busy_ns
+    # Settings: shares of holes, in thousandths.
+    uint32_t holes_start          # under load cleaning starts here
+    uint32_t holes_full           # and works at full effort from here
+    uint32_t holes_idle           # with no load it goes on down to here
 
 
 cdef struct Keyspace:
+    Cleaner cleaner
+    uint64_t maxmemory            # bytes of the process; 0: no limit
+    uint64_t memory_base          # resident bytes that are not the engine's (measured by the server, 10 times a second)
     Arena* arena
     Extents* extents
     Log* log
@@ -140,12 +166,16 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
 # The key's bytes of a record wherever they lie (KEY_IN_EXTENT).
 cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil
 cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogil
+# For the layers of the engine itself (cleaner): the hash of the record at a position, as index.HashAt.
+cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil
 
 # ---- access field: OBJECT FREQ / IDLETIME, RESTORE FREQ / IDLETIME
 cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil           # 0-255, decayed to now
 cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil
 cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil
 cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil
+# Engine memory that is resident, by its own count.
+cdef uint64_t keyspace_committed(const Keyspace* ks) noexcept nogil
 # Bytes the key takes: record, slot, extent pages.
 cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 

@@ -3,6 +3,7 @@
 Segments are arena units. The table has one entry a unit, in a mapping of its own:
 
     FREE --append--> OPEN --full, or its window begins--> SEALED --cleaned, or all dead--> FREE
+                  `--its window has passed--> EXPIRED --reaped--> FREE
 
 Grouping. A record without a TTL goes to the open segment for fresh records, or, when the cleaner moves it, to the one for survivors. A
 record with a TTL goes to the open segment of its *window*: expiry times [n * 2^k, (n + 1) * 2^k) ms, where 2^k is at most 1/32 of the
@@ -17,13 +18,17 @@ cdef enum SegmentState:
     SEGMENT_FREE = 0
     SEGMENT_OPEN = 1
     SEGMENT_SEALED = 2
+    SEGMENT_EXPIRED = 3        # its window has passed: waits for the reaper
+    SEGMENT_CLEANING = 4       # in no list; the cleaner is moving what is live
 
 
 cdef enum:
     WINDOW_LEVEL_MIN = 6       # 2^6 ms
-    WINDOW_LEVELS = 40
+    WINDOW_LEVELS = 40         # the last has one window without an end
     WINDOW_RING = 128          # windows of one level that can be in use at a time: up to 64, doubled
     USE_CLASSES = 64           # lists of sealed segments by share of live bytes
+    USE_EMPTY = 64             # the list of those where nothing is live
+    USE_NONE = 65              # in no list
     GROUP_FRESH = 0
     GROUP_SURVIVORS = 1
 
@@ -39,10 +44,10 @@ cdef struct Segment:           # 64 bytes
     uint32_t previous
     uint32_t window_next       # segments of the same window
     uint16_t level             # of the window, from 0
-    uint16_t use_class         # USE_CLASSES: in no list
+    uint16_t use_class
     int64_t sealed_ms          # age, for cost-benefit
     uint32_t reap_offset       # how far an expired segment has been reaped
-    uint32_t spare
+    uint32_t window_previous
 
 
 cdef struct Window:

@@ -1,0 +1,494 @@
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+from gapless.engine.arena cimport arena_trim
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, hash_bytes, prefetch, prefetch_write
+from gapless.engine.extent cimport extent_give, extents_reclaim
+from gapless.engine.index cimport (
+    BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_remove, index_shrink,
+    slot_is_link, slot_position,
+)
+from gapless.engine.keyspace cimport (
+    POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired,
+    keyspace_committed, keyspace_hash_at, keyspace_record_key,
+)
+from gapless.engine.log cimport (
+    SEGMENT_CLEANING, SEGMENT_FREE, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
+    log_release, log_seal, log_unit, log_unlist,
+)
+from gapless.engine.record cimport (
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_head_bytes,
+)
+
+cdef enum:
+    GROUP = 16                 # records handled at a time: their buckets are prefetched together
+    EXTENT_STEP = 256 << 10    # bytes of a dead extent given back before the clock is looked at
+    DEBT_SEGMENTS_MAX = 8
+    SAMPLE_BUCKETS = 64        # sampled to find what is cold
+    COLD_SHARE = 6             # the coldest 1/6 of the keys may go when memory is full
+    FULL_SLICE_NS = 150000     # of a command's own time for making room ahead of the limit
+
+
+# ---- what becomes of one record
+
+cdef enum Fate:
+    FATE_MOVE = 0              # move what is live
+    FATE_REAP = 1              # an expired segment: what has expired goes
+    FATE_EVICT = 2             # what is cold goes, too
+
+
+cdef uint32_t coldness(const Keyspace* ks, uint64_t slot) noexcept nogil:
+    """0: in use just now; the larger, the colder. Compared among slots only."""
+    cdef uint32_t counter, minutes, periods
+    if ks.policy & POLICY_LFU:
+        counter = (slot >> 48) & 0xff
+        minutes = ((ks.access_seconds // 60) - <uint32_t>(slot >> 56)) & 0xff
+        periods = minutes // ks.lfu_decay_minutes if ks.lfu_decay_minutes else 0
+        return 255 - (counter - periods if periods < counter else 0)
+    return (ks.access_seconds - <uint32_t>(slot >> 48)) & 0xffff
+
+
+cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint64_t hash) noexcept nogil:
+    """Takes a live record out of the index (slot NULL: it is of a flushed database) and counts it dead."""
+    cdef uint32_t db_index = r.marks & RECORD_DB_MASK
+    cdef int db
+    if slot != NULL:
+        if ks.watchers > 0:
+            for db in range(ks.databases):
+                if ks.db_index[db] == db_index:
+                    ks.on_change(ks.on_change_context, db, keyspace_record_key(ks, r), r.key_bytes, hash)
+        if r.flags & RECORD_TTL:
+            ks.with_ttl[db_index] -= 1
+        ks.stats.dirty += 1
+        index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
+    r.at[0] |= RECORD_DEAD
+    log_kill(ks.log, position, r.size)
+    if r.extent:
+        extent_give(ks.extents, r.extent)
+
+
+cdef bint move(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot) noexcept nogil:
+    """Copies a record to where its like are and changes its slot; slack is left behind. False: the arena is full."""
+    cdef uint32_t size = r.size
+    cdef uint32_t flags = r.flags & ~<uint32_t>RECORD_ROOM
+    cdef uint64_t to
+    cdef uint8_t* p
+    if r.flags & RECORD_ROOM:
+        size = record_head_bytes(flags, r.marks, r.key_bytes, r.value_bytes) + r.key_bytes + <uint32_t>r.value_bytes
+    to = log_append(ks.log, size, r.expire_ms, True)
+    if to == 0:
+        return False
+    p = log_at(ks.log, to)
+    if r.flags & RECORD_ROOM:
+        p = record_encode(p, flags, r.marks, r.expire_ms, r.key_bytes, r.value_bytes, r.value_bytes, 0)
+        memcpy(p, r.key, r.key_bytes + r.value_bytes)
+    else:
+        memcpy(p, r.at, size)
+    slot[0] = (slot[0] & ~<uint64_t>0xffffffffff) | to
+    r.at[0] |= RECORD_DEAD
+    log_kill(ks.log, position, r.size)
+    ks.cleaner.records_moved += 1
+    return True
+
+
+cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, int64_t deadline_ns, int64_t* work) noexcept nogil:
+    """Walks a segment from offset: every record that is live is dropped or moved. 1: done; 0: out of time; -1: arena full."""
+    cdef Segment* s = &ks.log.segments[unit]
+    cdef uint64_t base = <uint64_t>unit << ks.arena.unit_shift
+    cdef Record[GROUP] group
+    cdef uint64_t[GROUP] hashes
+    cdef uint64_t* slot
+    cdef uint64_t position
+    cdef uint32_t at = offset[0], start
+    cdef int n, i
+    while at < s.write_offset and s.records_live > 0:
+        n = 0
+        start = at
+        while n < GROUP and at < s.write_offset:
+            record_decode(log_at(ks.log, base + at), &group[n])
+            at += group[n].size
+            if group[n].flags & RECORD_DEAD:
+                continue
+            hashes[n] = hash_bytes(keyspace_record_key(ks, &group[n]), group[n].key_bytes, ks.seed)
+            prefetch_write(index_home(ks.index[group[n].marks & RECORD_DB_MASK], hashes[n]))
+            n += 1
+            if at - start > 65536:
+                break
+        for i in range(n):
+            position = <uint64_t>(group[i].at - ks.arena.base)
+            slot = index_find_position(ks.index[group[i].marks & RECORD_DB_MASK], hashes[i], position)
+            if slot == NULL:
+                drop(ks, &group[i], position, NULL, hashes[i])
+            elif group[i].expire_ms >= 0 and group[i].expire_ms <= ks.now_ms and ks.active_expire:
+                drop(ks, &group[i], position, slot, hashes[i])
+                ks.stats.expired += 1
+            elif fate == FATE_EVICT and coldness(ks, slot[0]) >= ks.cleaner.cold:
+                drop(ks, &group[i], position, slot, hashes[i])
+                ks.stats.evicted += 1
+            elif not move(ks, &group[i], position, slot):
+                offset[0] = <uint32_t>(position - base)
+                return -1
+        work[0] += at - start
+        offset[0] = at
+        if clock_monotonic_ns() >= deadline_ns:
+            return 1 if at >= s.write_offset or s.records_live == 0 else 0
+    offset[0] = at
+    return 1
+
+
+# ---- steps
+
+cdef bint free_empty(Keyspace* ks) noexcept nogil:
+    """Frees one segment in which nothing is live; False when there is none."""
+    cdef uint32_t unit = ks.log.use_first[0][USE_EMPTY]
+    if unit == 0:
+        unit = ks.log.use_first[1][USE_EMPTY]
+    if unit == 0:
+        return False
+    ks.cleaner.bytes_freed += ks.log.segments[unit].write_offset
+    log_unlist(ks.log, unit)
+    log_release(ks.log, unit)
+    return True
+
+
+cdef bint reap(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
+    """Goes on with the first expired segment; False when there is none or reaping is off."""
+    cdef uint32_t unit = ks.log.expired_first
+    cdef int64_t work = 0
+    if unit == 0 or not ks.active_expire:
+        return False
+    if process(ks, unit, &ks.log.segments[unit].reap_offset, FATE_REAP, deadline_ns, &work) != 1:
+        return True
+    ks.cleaner.bytes_freed += ks.log.segments[unit].write_offset
+    log_unlist(ks.log, unit)
+    log_release(ks.log, unit)
+    return True
+
+
+cdef bint uncount_retired(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
+    """Goes on with the oldest flushed database; False when there is none."""
+    cdef Retired* retired = &ks.retired[0]
+    cdef Index* index
+    cdef uint64_t* bucket
+    cdef uint32_t unit
+    cdef Record r
+    cdef int i, rounds = 0
+    if ks.retired_count == 0:
+        return False
+    index = retired.index
+    while retired.bucket < index.bucket_count:
+        bucket = index.buckets + retired.bucket * BUCKET_SLOTS
+        while bucket != NULL:
+            for i in range(BUCKET_SLOTS):
+                if bucket[i] == 0 or slot_is_link(bucket[i]):
+                    break
+                prefetch(log_at(ks.log, slot_position(bucket[i])))
+            for i in range(BUCKET_SLOTS):
+                if bucket[i] == 0 or slot_is_link(bucket[i]):
+                    break
+                unit = log_unit(ks.log, slot_position(bucket[i]))
+                if ks.log.segments[unit].state == SEGMENT_FREE or ks.log.segments[unit].sequence > retired.sequence:
+                    continue
+                record_decode(log_at(ks.log, slot_position(bucket[i])), &r)
+                if not r.flags & RECORD_DEAD:
+                    drop(ks, &r, slot_position(bucket[i]), NULL, 0)
+            bucket = index_next(index, bucket)
+        retired.bucket += 1
+        rounds += 1
+        if rounds % 16 == 0 and clock_monotonic_ns() >= deadline_ns:
+            return True
+    while not index_drain(index, 1 << 20):
+        if clock_monotonic_ns() >= deadline_ns:
+            return True
+    index_free(index)
+    ks.retired_count -= 1
+    memmove(&ks.retired[0], &ks.retired[1], ks.retired_count * sizeof(Retired))
+    return True
+
+
+cdef void cleaner_finish_retired(Keyspace* ks) noexcept nogil:
+    cdef int count = ks.retired_count
+    while ks.retired_count == count and count > 0:
+        uncount_retired(ks, 0x7fffffffffffffff)
+
+
+cdef uint32_t best_victim(const Keyspace* ks, uint32_t worst_use) noexcept nogil:
+    """Cost-benefit: (1 - u) * age / (1 + u), over the oldest segment of every use class below worst_use."""
+    cdef uint32_t best = 0, unit
+    cdef uint32_t side, use
+    cdef double score, best_score = 0.0, u, age
+    for side in range(2):
+        for use in range(worst_use):
+            unit = ks.log.use_first[side][use]
+            if unit == 0:
+                continue
+            u = <double>use / (USE_CLASSES - 1)
+            age = <double>(ks.log.sequence - ks.log.segments[unit].sequence + 1)
+            score = (1.0 - u) * age / (1.0 + u)
+            # A window's end frees it for nothing: one about to pass is left alone.
+            if side == 1 and ks.log.segments[unit].window < <uint64_t>ks.now_ms + 500:
+                continue
+            if score > best_score:
+                best_score = score
+                best = unit
+    return best
+
+
+cdef uint32_t next_to_evict_from(Keyspace* ks) noexcept nogil:
+    """Eviction goes round the segment table; of volatile policies only segments of records with a TTL count."""
+    cdef uint32_t step, unit, best = 0
+    cdef Segment* s
+    cdef bint volatile = not ks.policy & POLICY_ALLKEYS
+    for step in range(ks.arena.high_water):
+        ks.cleaner.hand += 1
+        if ks.cleaner.hand >= ks.arena.high_water:
+            ks.cleaner.hand = 1
+        unit = ks.cleaner.hand
+        s = &ks.log.segments[unit]
+        if s.state != SEGMENT_SEALED or (volatile and s.window == 0) or s.records_live == 0:
+            continue
+        if not ks.policy & POLICY_TTL:
+            return unit
+        if best == 0 or s.window < ks.log.segments[best].window:
+            best = unit
+    if best == 0:
+        # Nothing is sealed: what is open may be closed for it.
+        for unit in range(1, ks.arena.high_water):
+            s = &ks.log.segments[unit]
+            if s.state == 1 and s.records_live > 0 and not (volatile and s.window == 0):
+                if s.window and ks.log.windows != NULL:
+                    close_window_of(ks, unit)
+                log_seal(ks.log, unit)
+                return unit
+    return best
+
+
+cdef void close_window_of(Keyspace* ks, uint32_t unit) noexcept nogil:
+    cdef int i
+    for i in range(40 * 128):
+        if ks.log.windows[i].open == unit:
+            ks.log.windows[i].open = 0
+            return
+
+
+cdef uint32_t cold_threshold(Keyspace* ks) noexcept nogil:
+    """The coldness that the coldest 1/COLD_SHARE of sampled keys reach."""
+    cdef uint64_t total = 0, number, x
+    cdef Index* index
+    cdef uint64_t* bucket
+    cdef uint32_t[SAMPLE_BUCKETS * BUCKET_SLOTS] samples
+    cdef uint32_t pivot
+    cdef int tries, db, i, j, n = 0, want
+    if ks.policy & (POLICY_RANDOM | POLICY_TTL):
+        return 0
+    for db in range(ks.databases):
+        total += ks.index[db].bucket_count if ks.index[db].keys else 0
+    if total == 0:
+        return 0
+    for tries in range(SAMPLE_BUCKETS):
+        x = ks.random_state
+        x ^= x >> 12
+        x ^= x << 25
+        x ^= x >> 27
+        ks.random_state = x
+        number = (x * <uint64_t>0x2545F4914F6CDD1D) % total
+        index = NULL
+        for db in range(ks.databases):
+            if ks.index[db].keys == 0:
+                continue
+            if number < ks.index[db].bucket_count:
+                index = ks.index[db]
+                break
+            number -= ks.index[db].bucket_count
+        if index == NULL:
+            continue
+        bucket = index.buckets + number * BUCKET_SLOTS
+        for i in range(BUCKET_SLOTS):
+            if bucket[i] == 0 or slot_is_link(bucket[i]):
+                break
+            if not ks.policy & POLICY_ALLKEYS and not log_at(ks.log, slot_position(bucket[i]))[0] & RECORD_TTL:
+                continue
+            samples[n] = coldness(ks, bucket[i])
+            n += 1
+    if n == 0:
+        return 0
+    # The want-th largest, by insertion sort of a few hundred numbers: microseconds, once a segment.
+    want = n // COLD_SHARE
+    for i in range(1, n):
+        pivot = samples[i]
+        j = i - 1
+        while j >= 0 and samples[j] < pivot:
+            samples[j + 1] = samples[j]
+            j -= 1
+        samples[j + 1] = pivot
+    return samples[want]
+
+
+cdef bint begin(Keyspace* ks, uint32_t unit, bint evicting) noexcept nogil:
+    if unit == 0:
+        return False
+    log_unlist(ks.log, unit)
+    ks.cleaner.victim = unit
+    ks.cleaner.offset = 0
+    ks.cleaner.evicting = evicting
+    if evicting:
+        ks.cleaner.cold = cold_threshold(ks)
+    return True
+
+
+cdef int64_t go_on(Keyspace* ks, int64_t deadline_ns, int64_t* work) noexcept nogil:
+    """Goes on with the victim; frees it when it is done. As process()."""
+    cdef uint32_t unit = ks.cleaner.victim
+    cdef int64_t state = process(ks, unit, &ks.cleaner.offset, FATE_EVICT if ks.cleaner.evicting else FATE_MOVE, deadline_ns, work)
+    if state == 1:
+        INVARIANT(ks.log.segments[unit].records_live == 0)
+        ks.cleaner.bytes_freed += ks.log.segments[unit].write_offset
+        ks.cleaner.segments_cleaned += 1
+        log_release(ks.log, unit)
+        ks.cleaner.victim = 0
+    return state
+
+
+cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
+    # The tail of open segments can't be cleaned: a few segments' worth of holes is no reason to work.
+    cdef uint64_t dead = ks.log.bytes_written - ks.log.bytes_live
+    if dead < 2 * <uint64_t>ks.log.segment_bytes:
+        return 0
+    return dead * 1000 // ks.log.bytes_written
+
+
+cdef bint clean(Keyspace* ks, int64_t deadline_ns, bint idle) noexcept nogil:
+    """A step of cleaning as far as it is owed; False when nothing is."""
+    cdef uint64_t holes = holes_thousandths(ks)
+    cdef uint64_t appended = ks.log.bytes_appended - ks.cleaner.appended_seen
+    cdef int64_t gain, work = 0, state
+    ks.cleaner.appended_seen = ks.log.bytes_appended
+    # Each appended byte pays for its share of cleaning: nothing below holes_start, 4 bytes of work for one at holes_full, rising.
+    if holes > ks.cleaner.holes_start:
+        gain = <int64_t>((holes - ks.cleaner.holes_start) * 4000 // max(ks.cleaner.holes_full - ks.cleaner.holes_start, 1))
+        ks.cleaner.debt_bytes += <int64_t>appended * gain // 1000
+        ks.cleaner.debt_bytes = min(ks.cleaner.debt_bytes, DEBT_SEGMENTS_MAX * <int64_t>ks.log.segment_bytes)
+    elif not ks.cleaner.victim:
+        ks.cleaner.debt_bytes = 0
+    if not ks.active_defrag:
+        return False
+    if ks.cleaner.debt_bytes <= 0 and not (idle and (holes > ks.cleaner.holes_idle or ks.cleaner.victim)):
+        return False
+    if ks.cleaner.victim == 0 and not begin(ks, best_victim(ks, USE_CLASSES - 3), False):
+        return False
+    state = go_on(ks, deadline_ns, &work)
+    ks.cleaner.debt_bytes -= work
+    return state >= 0
+
+
+cdef bint tidy_indexes(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
+    cdef int i, steps = 0
+    for i in range(ks.databases):
+        while index_shrink(ks.index[i], keyspace_hash_at, ks):
+            steps += 1
+            if steps % 8 == 0 and clock_monotonic_ns() >= deadline_ns:
+                return True
+    return steps > 0
+
+
+cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
+    cdef int64_t start, now
+    cdef bint worked = False, more = True
+    if (ks.extents.bytes_dead == 0 and ks.log.use_first[0][USE_EMPTY] == 0 and ks.log.use_first[1][USE_EMPTY] == 0
+            and ks.log.expired_first == 0 and ks.retired_count == 0 and ks.cleaner.victim == 0
+            and holes_thousandths(ks) <= ks.cleaner.holes_idle and not idle):
+        ks.cleaner.appended_seen = ks.log.bytes_appended
+        return 0
+    start = clock_monotonic_ns()
+    now = start
+    while more and now - start < budget_ns:
+        more = True
+        if ks.extents.bytes_dead > 0:
+            extents_reclaim(ks.extents, EXTENT_STEP)
+        elif free_empty(ks):
+            pass
+        elif reap(ks, start + budget_ns):
+            pass
+        elif uncount_retired(ks, start + budget_ns):
+            pass
+        elif clean(ks, start + budget_ns, idle):
+            pass
+        elif idle and tidy_indexes(ks, start + budget_ns):
+            pass
+        elif idle and arena_trim(ks.arena, ks.arena.cached_max, 1):
+            pass
+        else:
+            more = False
+        worked = worked or more
+        now = clock_monotonic_ns()
+    if not worked:
+        return 0
+    ks.cleaner.slices += 1
+    ks.cleaner.busy_ns += now - start
+    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, now - start)
+    return now - start
+
+
+# ---- maxmemory
+
+cdef inline uint64_t memory_used(const Keyspace* ks) noexcept nogil:
+    return ks.memory_base + keyspace_committed(ks)
+
+
+cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
+    """Frees something; False when nothing can be freed."""
+    cdef int64_t work = 0
+    cdef uint64_t holes
+    if ks.extents.bytes_dead > 0:
+        extents_reclaim(ks.extents, EXTENT_STEP)
+        return True
+    if free_empty(ks) or reap(ks, deadline_ns) or uncount_retired(ks, deadline_ns):
+        return True
+    if arena_trim(ks.arena, 0, 1):
+        return True
+    if ks.cleaner.victim == 0:
+        holes = holes_thousandths(ks)
+        if ks.policy == POLICY_NOEVICTION or not ks.policy & (POLICY_LRU | POLICY_LFU | POLICY_RANDOM | POLICY_TTL):
+            # Without eviction only holes can be had.
+            if holes <= 10 or not begin(ks, best_victim(ks, USE_CLASSES - 2), False):
+                return False
+        elif holes > 50 and begin(ks, best_victim(ks, USE_CLASSES * 3 // 4), True):
+            pass
+        elif not begin(ks, next_to_evict_from(ks), True):
+            return False
+    if ks.policy & (POLICY_LRU | POLICY_LFU | POLICY_RANDOM | POLICY_TTL) and not ks.cleaner.evicting:
+        ks.cleaner.evicting = bool(ks.policy & POLICY_ALLKEYS) or ks.log.segments[ks.cleaner.victim].window != 0
+        ks.cleaner.cold = cold_threshold(ks)
+    if go_on(ks, deadline_ns, &work) >= 0:
+        return True
+    return False
+
+
+cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
+    cdef uint64_t free_units = ks.arena.free_count + (ks.arena.units - ks.arena.high_water)
+    cdef uint64_t units_wanted = ks.log.reserve + 2 + n // ks.log.segment_bytes
+    cdef uint64_t margin
+    cdef int64_t deadline
+    cdef int rounds = 0
+    if free_units < units_wanted:
+        # The reserved range itself is short: the same work, for units instead of bytes.
+        while ks.arena.free_count + (ks.arena.units - ks.arena.high_water) < units_wanted:
+            rounds += 1
+            if rounds > 100000 or not make_room_step(ks, clock_monotonic_ns() + FULL_SLICE_NS):
+                return ks.arena.free_count + (ks.arena.units - ks.arena.high_water) > ks.log.reserve
+    if ks.maxmemory == 0:
+        return True
+    margin = max(ks.maxmemory // 64, <uint64_t>ks.log.segment_bytes)
+    if memory_used(ks) + n + margin <= ks.maxmemory:
+        return True
+    # Ahead of the limit every write pays a bounded slice; at the limit it pays until it fits.
+    deadline = clock_monotonic_ns() + FULL_SLICE_NS
+    rounds = 0
+    while memory_used(ks) + n + margin > ks.maxmemory:
+        if not make_room_step(ks, clock_monotonic_ns() + FULL_SLICE_NS // 4):
+            break
+        rounds += 1
+        if memory_used(ks) + n <= ks.maxmemory and clock_monotonic_ns() >= deadline:
+            break
+        if rounds > 1000000:
+            break
+    return memory_used(ks) + n <= ks.maxmemory

@@ -1,0 +1,623 @@
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memmove, memset
+from gapless.engine.arena cimport arena_free, arena_new
+from gapless.engine.base cimport (
+    INVARIANT, STATUS_EXISTS, STATUS_FULL, STATUS_MISSING, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
+    hash_bytes, likely, load_u64, store_u32, store_u64, unlikely,
+)
+from gapless.engine.audit cimport audit
+from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
+from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
+from gapless.engine.index cimport (
+    BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
+    index_next, index_prefetch_bucket, index_prefetch_record, index_remove, index_scan_bucket, index_scan_next,
+    slot_is_link, slot_position, tag_of,
+)
+from gapless.engine.log cimport (
+    SEGMENT_EXPIRED, Segment, log_append, log_at, log_due, log_free, log_kill, log_new, log_unit,
+)
+from gapless.engine.record cimport (
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK,
+    RECORD_WIDE_TTL, Record, record_decode, record_encode, record_head_bytes,
+)
+
+cdef enum:
+    INDEX_RANGE_BYTES = 1 << 36
+    LFU_INITIAL = 5
+    VALUE_BYTES_MAX = 512 << 20
+    ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
+
+
+# ---- life
+
+cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int databases, uint64_t seed) noexcept nogil:
+    cdef Keyspace* ks = <Keyspace*>calloc(1, sizeof(Keyspace))
+    cdef int i
+    if ks == NULL:
+        return NULL
+    INVARIANT(databases >= 1 and databases <= DATABASES_MAX)
+    ks.arena = arena_new(segment_bytes, address_bytes)
+    ks.extents = extents_new()
+    if ks.arena != NULL:
+        ks.log = log_new(ks.arena)
+    if ks.arena == NULL or ks.extents == NULL or ks.log == NULL:
+        keyspace_free(ks)
+        return NULL
+    ks.databases = databases
+    for i in range(databases):
+        ks.db_index[i] = <uint8_t>i
+        ks.index[i] = index_new(INDEX_RANGE_BYTES, ks.arena.base)
+        if ks.index[i] == NULL:
+            keyspace_free(ks)
+            return NULL
+    ks.seed = seed
+    ks.random_state = seed | 1
+    ks.active_expire = True
+    ks.active_defrag = True
+    ks.lfu_log_factor = 10
+    ks.lfu_decay_minutes = 1
+    ks.cleaner.holes_start = 100
+    ks.cleaner.holes_full = 200
+    ks.cleaner.holes_idle = 40
+    keyspace_tick(ks)
+    return ks
+
+
+cdef void keyspace_free(Keyspace* ks) noexcept nogil:
+    cdef int i
+    if ks == NULL:
+        return
+    for i in range(DATABASES_MAX):
+        index_free(ks.index[i])
+    for i in range(ks.retired_count):
+        index_free(ks.retired[i].index)
+    log_free(ks.log)
+    extents_free(ks.extents)
+    arena_free(ks.arena)
+    free(ks)
+
+
+cdef void keyspace_tick(Keyspace* ks) noexcept nogil:
+    cdef int64_t now = ks.clock_override_ms if ks.clock_override_ms else clock_realtime_ms()
+    if now != ks.now_ms:
+        ks.now_ms = now
+        ks.log.now_ms = now
+        ks.access_seconds = <uint32_t>(now // 1000)
+        log_due(ks.log)
+
+
+cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
+    """xorshift64*: for sampling only."""
+    cdef uint64_t x = ks.random_state
+    x ^= x >> 12
+    x ^= x << 25
+    x ^= x >> 27
+    ks.random_state = x
+    return x * <uint64_t>0x2545F4914F6CDD1D
+
+
+# ---- keys and values of a record
+
+cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil:
+    return r.key if likely(r.key != NULL) else extent_bytes(ks.extents, r.extent)
+
+
+cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogil:
+    if likely(r.value != NULL):
+        return r.value
+    return extent_bytes(ks.extents, r.extent) + (r.key_bytes if r.key == NULL else 0)
+
+
+cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil:
+    cdef Keyspace* ks = <Keyspace*>context
+    cdef Record r
+    record_decode(log_at(ks.log, position), &r)
+    return hash_bytes(keyspace_record_key(ks, &r), r.key_bytes, ks.seed)
+
+
+cdef inline Index* index_of(Keyspace* ks, int db) noexcept nogil:
+    return ks.index[ks.db_index[db]]
+
+
+cdef inline uint64_t position_of(Keyspace* ks, const uint8_t* at) noexcept nogil:
+    return <uint64_t>(at - ks.arena.base)
+
+
+cdef inline bint same_bytes(const uint8_t* a, const uint8_t* b, size_t n) noexcept nogil:
+    if n == 16:
+        return load_u64(a) == load_u64(b) and load_u64(a + 8) == load_u64(b + 8)
+    return memcmp(a, b, n) == 0
+
+
+cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uint64_t hash) noexcept nogil:
+    ks.stats.dirty += 1
+    if unlikely(ks.watchers > 0):
+        ks.on_change(ks.on_change_context, db, key, n, hash)
+
+
+# ---- access
+
+cdef inline uint32_t lfu_decayed(const Keyspace* ks, uint64_t slot) noexcept nogil:
+    cdef uint32_t counter = (slot >> 48) & 0xff
+    cdef uint32_t minutes, periods
+    if ks.lfu_decay_minutes == 0:
+        return counter
+    minutes = ((ks.access_seconds // 60) - <uint32_t>(slot >> 56)) & 0xff
+    periods = minutes // ks.lfu_decay_minutes
+    return counter - periods if periods < counter else 0
+
+
+cdef inline uint64_t access_new(const Keyspace* ks) noexcept nogil:
+    if ks.policy & POLICY_LFU:
+        return (<uint64_t>LFU_INITIAL << 48) | (<uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
+    return <uint64_t>(ks.access_seconds & 0xffff) << 48
+
+
+cdef inline void access_renew(Keyspace* ks, uint64_t* slot) noexcept nogil:
+    cdef uint64_t access
+    cdef uint32_t counter
+    if ks.policy & POLICY_LFU:
+        counter = lfu_decayed(ks, slot[0])
+        if counter < 255:
+            if counter <= LFU_INITIAL or (random_next(ks) >> 40) * (
+                    <uint64_t>(counter - LFU_INITIAL) * ks.lfu_log_factor + 1) < (<uint64_t>1 << 24):
+                counter += 1
+        access = (<uint64_t>counter << 48) | (<uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
+    else:
+        access = <uint64_t>(ks.access_seconds & 0xffff) << 48
+    if (slot[0] >> 48) != (access >> 48):
+        slot[0] = (slot[0] & <uint64_t>0xffffffffffff) | access
+
+
+cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil:
+    return lfu_decayed(ks, v.slot[0])
+
+
+cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil:
+    return (ks.access_seconds - <uint32_t>(v.slot[0] >> 48)) & 0xffff
+
+
+cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil:
+    v.slot[0] = (v.slot[0] & <uint64_t>0xffffffffffff) | (<uint64_t>min(frequency, 255) << 48) | (
+        <uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
+
+
+cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil:
+    v.slot[0] = (v.slot[0] & <uint64_t>0xffffffffffff) | (
+        <uint64_t>((ks.access_seconds - <uint32_t>min(seconds, 65535)) & 0xffff) << 48)
+
+
+# ---- finding
+
+cdef void keyspace_prefetch_bucket(Keyspace* ks, int db, uint64_t hash) noexcept nogil:
+    index_prefetch_bucket(index_of(ks, db), hash)
+
+
+cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept nogil:
+    index_prefetch_record(index_of(ks, db), ks.arena.base, hash)
+
+
+cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
+    """The key's slot and record, expired or not."""
+    cdef const Index* index = index_of(ks, db)
+    cdef uint64_t* bucket = index_home(index, hash)
+    cdef uint64_t tag = tag_of(hash)
+    cdef uint64_t slot
+    cdef int i
+    cdef Record* r = &out.record
+    while True:
+        for i in range(BUCKET_SLOTS):
+            slot = bucket[i]
+            if (slot & (<uint64_t>0xff << 40)) != tag:
+                continue
+            record_decode(log_at(ks.log, slot_position(slot)), r)
+            if r.key_bytes == key_bytes and same_bytes(keyspace_record_key(ks, r), key, key_bytes):
+                out.slot = &bucket[i]
+                out.type = r.flags & RECORD_TYPE_MASK
+                out.db = db
+                out.data = keyspace_record_value(ks, r)
+                out.size = r.value_bytes
+                out.expire_ms = r.expire_ms
+                out.hash = hash
+                return True
+        bucket = index_next(index, bucket)
+        if bucket == NULL:
+            return False
+
+
+cdef void kill(Keyspace* ks, Record* r, bint keep_extent) noexcept nogil:
+    """Counts the record dead. Its bytes stay readable until the end of the command."""
+    INVARIANT(not r.at[0] & RECORD_DEAD)
+    r.at[0] |= RECORD_DEAD
+    log_kill(ks.log, position_of(ks, r.at), r.size)
+    if r.extent and not keep_extent:
+        extent_give(ks.extents, r.extent)
+
+
+cdef void remove(Keyspace* ks, Value* v, bint keep_extent) noexcept nogil:
+    cdef Index* index = index_of(ks, v.db)
+    cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
+    INVARIANT(slot != NULL)
+    if v.record.flags & RECORD_TTL:
+        ks.with_ttl[ks.db_index[v.db]] -= 1
+    index_remove(index, v.hash, slot, keyspace_hash_at, ks)
+    kill(ks, &v.record, keep_extent)
+
+
+cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil:
+    cdef bint there = find(ks, db, key, key_bytes, hash, out)
+    if there and unlikely(out.expire_ms >= 0 and out.expire_ms <= ks.now_ms):
+        remove(ks, out, False)
+        ks.stats.expired += 1
+        changed(ks, db, key, key_bytes, hash)
+        there = False
+    if how == FIND_READ or how == FIND_COUNT:
+        if there:
+            ks.stats.hits += 1
+        else:
+            ks.stats.misses += 1
+    if there and how <= FIND_WRITE:
+        access_renew(ks, out.slot)
+    return there
+
+
+# ---- writing
+
+cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, size_t key_bytes, uint32_t type,
+                         const uint8_t* value, uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms,
+                         uint64_t extent, uint64_t* position) noexcept nogil:
+    """Appends a record. value NULL: zero bytes. room_bytes > value_bytes: with ROOM. extent: takes over this one, which holds the value."""
+    cdef uint32_t flags = type
+    cdef uint32_t marks = db_index
+    cdef uint64_t size, in_extent
+    cdef uint8_t* at
+    cdef uint8_t* p
+    cdef Log* log = ks.log
+    if expire_ms >= 0:
+        flags |= RECORD_TTL
+        if expire_ms >> 48:
+            marks |= RECORD_WIDE_TTL
+    if room_bytes > value_bytes:
+        flags |= RECORD_ROOM
+    size = <uint64_t>record_head_bytes(flags, marks, <uint32_t>key_bytes, min(value_bytes, <uint64_t>0xffffffff)) + key_bytes + room_bytes
+    if unlikely(extent != 0 or size > log.record_bytes_max):
+        flags = (flags & ~<uint32_t>RECORD_ROOM) | RECORD_EXTENT
+        in_extent = value_bytes
+        if record_head_bytes(flags, marks, <uint32_t>key_bytes, 0) + key_bytes > log.record_bytes_max:
+            INVARIANT(extent == 0)
+            marks |= RECORD_KEY_IN_EXTENT
+            in_extent += key_bytes
+        size = record_head_bytes(flags, marks, <uint32_t>key_bytes, 0)
+        if not marks & RECORD_KEY_IN_EXTENT:
+            size += key_bytes
+    position[0] = log_append(log, <uint32_t>size, expire_ms, False)
+    if unlikely(position[0] == 0):
+        return STATUS_FULL
+    at = log_at(log, position[0])
+    if likely(not flags & RECORD_EXTENT):
+        p = record_encode(at, flags, marks, expire_ms, <uint32_t>key_bytes, value_bytes, room_bytes, 0)
+        memcpy(p, key, key_bytes)
+        p += key_bytes
+        if value != NULL:
+            memcpy(p, value, value_bytes)
+        else:
+            memset(p, 0, value_bytes)
+        return STATUS_OK
+    if extent == 0:
+        extent = extent_take(ks.extents, max(in_extent, 1))
+        if extent == 0:
+            # The room taken in the log becomes a hole, the record a dead one of no key.
+            record_encode(at, flags | RECORD_DEAD, marks, expire_ms, <uint32_t>key_bytes, 0, 0, 0)
+            log_kill(log, position[0], <uint32_t>size)
+            return STATUS_FULL
+        p = extent_bytes(ks.extents, extent)
+        if marks & RECORD_KEY_IN_EXTENT:
+            memcpy(p, key, key_bytes)
+            p += key_bytes
+        if value != NULL:
+            memcpy(p, value, value_bytes)
+    p = record_encode(at, flags, marks, expire_ms, <uint32_t>key_bytes, value_bytes, value_bytes, extent)
+    if not marks & RECORD_KEY_IN_EXTENT:
+        memcpy(p, key, key_bytes)
+    return STATUS_OK
+
+
+cdef void point_slot(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
+    """The key's slot leads to the new record from now on; the old one is the caller's to kill."""
+    cdef uint64_t* slot = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))
+    INVARIANT(slot != NULL)
+    slot[0] = (slot[0] & ~<uint64_t>0xffffffffff) | position
+    v.slot = slot
+
+
+cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
+    record_decode(log_at(ks.log, position), &v.record)
+    v.type = v.record.flags & RECORD_TYPE_MASK
+    v.data = keyspace_record_value(ks, &v.record)
+    v.size = v.record.value_bytes
+    v.expire_ms = v.record.expire_ms
+
+
+cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexcept nogil:
+    if before != after:
+        ks.with_ttl[ks.db_index[db]] += 1 if after else -1
+
+
+cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type, const uint8_t* value,
+                    uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms, bint keep_extent) noexcept nogil:
+    """A new record for a found key; the old one dies."""
+    cdef uint64_t position
+    cdef Record old = v.record
+    cdef Status status = write_record(ks, ks.db_index[v.db], key, key_bytes, type, value, value_bytes, room_bytes, expire_ms,
+                                      old.extent if keep_extent else 0, &position)
+    if status != STATUS_OK:
+        return status
+    point_slot(ks, v, position)
+    count_ttl(ks, v.db, old.expire_ms >= 0, expire_ms >= 0)
+    kill(ks, &old, keep_extent)
+    reload(ks, v, position)
+    return STATUS_OK
+
+
+cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+                            uint64_t size, int64_t expire_ms, Value* out) noexcept nogil:
+    return create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, out)
+
+
+cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type, const uint8_t* value,
+                   uint64_t size, int64_t expire_ms, uint64_t extent, Value* out) noexcept nogil:
+    cdef uint64_t position
+    cdef Status status
+    cdef uint64_t* slot
+    if unlikely(size > VALUE_BYTES_MAX or key_bytes > VALUE_BYTES_MAX):
+        return STATUS_TOO_LARGE
+    status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
+    if unlikely(status != STATUS_OK):
+        return status
+    slot = index_insert(index_of(ks, db), hash, position | access_new(ks), keyspace_hash_at, ks)
+    if expire_ms >= 0:
+        ks.with_ttl[ks.db_index[db]] += 1
+    changed(ks, db, key, key_bytes, hash)
+    if out != NULL:
+        out.slot = slot
+        out.db = db
+        out.hash = hash
+        reload(ks, out, position)
+    return STATUS_OK
+
+
+cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int type,
+                             const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
+    cdef Status status
+    cdef Record* r = &v.record
+    if expire_ms == EXPIRE_KEEP:
+        expire_ms = r.expire_ms
+    if unlikely(value_bytes > VALUE_BYTES_MAX):
+        return STATUS_TOO_LARGE
+    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and v.type == type
+              and r.expire_ms == expire_ms):
+        memmove(r.value, value, value_bytes)
+    else:
+        status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, False)
+        if unlikely(status != STATUS_OK):
+            return status
+    changed(ks, v.db, key, key_bytes, v.hash)
+    return STATUS_OK
+
+
+cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+                         const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
+    cdef Value v
+    if keyspace_find(ks, db, key, key_bytes, hash, FIND_WRITE, &v):
+        return keyspace_replace(ks, &v, key, key_bytes, type, value, value_bytes, expire_ms)
+    return create(ks, db, key, key_bytes, hash, type, value, value_bytes,
+                  EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, NULL)
+
+
+cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t size) noexcept nogil:
+    cdef Record* r = &v.record
+    cdef Record old = v.record
+    cdef uint64_t extra, extent, room, position
+    cdef uint8_t* lengths
+    cdef Status status
+    if unlikely(size > VALUE_BYTES_MAX):
+        return STATUS_TOO_LARGE
+    if r.flags & RECORD_EXTENT:
+        extra = r.key_bytes if r.key == NULL else 0
+        extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
+        if extent == 0:
+            return STATUS_FULL
+        lengths = r.at + r.header_bytes - 16
+        store_u64(lengths, extent)
+        store_u64(lengths + 8, size)
+        reload(ks, v, position_of(ks, r.at))
+    elif r.flags & RECORD_ROOM and size <= r.room_bytes:
+        lengths = r.at + r.header_bytes - 8
+        store_u32(lengths, <uint32_t>size)
+        if size > r.value_bytes:
+            memset(r.value + r.value_bytes, 0, size - r.value_bytes)
+        reload(ks, v, position_of(ks, r.at))
+    elif size != r.value_bytes:
+        # Growth gets room for more of it: a value that is appended to is moved O(log n) times.
+        room = size + min(size // 2 + 8, <uint64_t>ROOM_BYTES_MAX) if size > r.value_bytes else size
+        if key_bytes + room + 32 > ks.log.record_bytes_max:
+            room = size
+        status = write_record(ks, ks.db_index[v.db], key, key_bytes, v.type, NULL, size, room, r.expire_ms, 0, &position)
+        if status != STATUS_OK:
+            return status
+        point_slot(ks, v, position)
+        reload(ks, v, position)
+        memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
+        kill(ks, &old, False)
+    changed(ks, v.db, key, key_bytes, v.hash)
+    return STATUS_OK
+
+
+cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    changed(ks, v.db, key, key_bytes, v.hash)
+
+
+cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    remove(ks, v, False)
+    changed(ks, v.db, key, key_bytes, v.hash)
+
+
+cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil:
+    cdef Value v
+    if not keyspace_find(ks, db, key, key_bytes, hash, FIND_PEEK, &v):
+        return False
+    keyspace_delete_found(ks, &v, key, key_bytes)
+    return True
+
+
+cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil:
+    cdef Status status
+    cdef Record* r = &v.record
+    if expire_ms != r.expire_ms:
+        status = rewrite(ks, v, key, key_bytes, v.type, v.data, v.size, v.size, expire_ms,
+                         r.extent != 0 and r.key != NULL)
+        if status != STATUS_OK:
+            return status
+    changed(ks, v.db, key, key_bytes, v.hash)
+    return STATUS_OK
+
+
+cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
+                          size_t to_key_bytes, bint move) noexcept nogil:
+    cdef uint64_t hash = hash_bytes(to_key, to_key_bytes, ks.seed)
+    cdef Value target
+    cdef Status status
+    cdef bint keep = move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max
+    if keep:
+        if keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target):
+            remove(ks, &target, False)
+        status = create(ks, to_db, to_key, to_key_bytes, hash, v.type, NULL, v.size, v.expire_ms, v.record.extent, NULL)
+    else:
+        status = keyspace_set(ks, to_db, to_key, to_key_bytes, hash, v.type, v.data, v.size, v.expire_ms)
+    if status != STATUS_OK:
+        return status
+    if move:
+        remove(ks, v, keep)
+        changed(ks, v.db, key, key_bytes, v.hash)
+    return STATUS_OK
+
+
+cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil:
+    return v.record.size + 8 + (extent_committed(ks.extents, v.record.extent) if v.record.extent else 0)
+
+
+# ---- databases
+
+cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil:
+    return index_of(ks, db).keys
+
+
+cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
+    return ks.with_ttl[ks.db_index[db]]
+
+
+cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, void (*emit)(void* context, const Record* r) noexcept nogil,
+                            void* context) noexcept nogil:
+    cdef const Index* index = index_of(ks, db)
+    cdef uint64_t* bucket = index.buckets + index_scan_bucket(index, cursor) * BUCKET_SLOTS
+    cdef Record r
+    cdef int i
+    while bucket != NULL:
+        for i in range(BUCKET_SLOTS):
+            if bucket[i] == 0 or slot_is_link(bucket[i]):
+                break
+            record_decode(log_at(ks.log, slot_position(bucket[i])), &r)
+            if r.expire_ms < 0 or r.expire_ms > ks.now_ms:
+                emit(context, &r)
+        bucket = index_next(index, bucket)
+    return index_scan_next(index, cursor)
+
+
+cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil:
+    cdef const Index* index = index_of(ks, db)
+    cdef uint64_t start = random_next(ks) % index.bucket_count
+    cdef uint64_t step
+    cdef uint64_t* bucket
+    cdef uint64_t[512] slots
+    cdef int n, i, first
+    if index.keys == 0:
+        return False
+    for step in range(index.bucket_count):
+        # Some independent tries first; then every bucket in turn, so that a lone live key is found.
+        if step < 64:
+            start = random_next(ks) % index.bucket_count
+        bucket = index.buckets + ((start + step) % index.bucket_count) * BUCKET_SLOTS
+        n = 0
+        while bucket != NULL:
+            for i in range(BUCKET_SLOTS):
+                if bucket[i] == 0 or slot_is_link(bucket[i]) or n == 512:
+                    break
+                slots[n] = bucket[i]
+                n += 1
+            bucket = index_next(index, bucket)
+        if n == 0:
+            continue
+        first = <int>(random_next(ks) % <uint64_t>n)
+        for i in range(n):
+            record_decode(log_at(ks.log, slot_position(slots[(first + i) % n])), out)
+            if out.expire_ms < 0 or out.expire_ms > ks.now_ms:
+                return True
+    return False
+
+
+cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
+    cdef uint8_t i = ks.db_index[db]
+    cdef Index* fresh
+    cdef Retired* retired
+    if ks.index[i].keys == 0:
+        return
+    if ks.retired_count == 64:
+        # More flushes than the background has got round to: pay for the oldest now.
+        cleaner_finish_retired(ks)
+    fresh = index_new(INDEX_RANGE_BYTES, ks.arena.base)
+    INVARIANT(fresh != NULL)
+    ks.stats.dirty += ks.index[i].keys
+    retired = &ks.retired[ks.retired_count]
+    ks.retired_count += 1
+    retired.index = ks.index[i]
+    retired.bucket = 0
+    retired.db_index = i
+    retired.sequence = ks.log.sequence
+    ks.index[i] = fresh
+    ks.with_ttl[i] = 0
+
+
+cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil:
+    cdef int db
+    for db in range(ks.databases):
+        keyspace_flush(ks, db)
+
+
+cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil:
+    ks.db_index[a], ks.db_index[b] = ks.db_index[b], ks.db_index[a]
+
+
+# ---- memory
+
+cdef uint64_t keyspace_committed(const Keyspace* ks) noexcept nogil:
+    cdef uint64_t n = ks.log.bytes_written + <uint64_t>ks.arena.cached_count * ks.arena.unit_bytes
+    cdef int i
+    n += ks.extents.bytes_committed + ks.extents.bytes_dead
+    for i in range(ks.databases):
+        n += index_bytes(ks.index[i])
+    for i in range(ks.retired_count):
+        n += (ks.retired[i].index.touched_buckets + ks.retired[i].index.touched_overflow) * BUCKET_BYTES
+    return n
+
+
+cdef bint keyspace_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
+    return cleaner_make_room(ks, n)
+
+
+cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
+    return cleaner_background(ks, budget_ns, idle)
+
+
+cdef const char* keyspace_check(Keyspace* ks) noexcept nogil:
+    return audit(ks)
