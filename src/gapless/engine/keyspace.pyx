@@ -22,8 +22,9 @@ from gapless.engine.record cimport (
     RECORD_WIDE_TTL, Record, record_decode, record_encode, record_head_bytes,
 )
 
+cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
+
 cdef enum:
-    INDEX_RANGE_BYTES = 1 << 36
     LFU_INITIAL = 5
     VALUE_BYTES_MAX = 512 << 20
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
