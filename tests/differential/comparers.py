@@ -1,0 +1,209 @@
+"""When are two replies the same? When their bytes are. Here is who is excused, and from what exactly.
+
+A comparer gets the command and both replies as trees and returns what is wrong, or None. It is asked only when the
+bytes differ and neither side answered with an error: errors are compared byte for byte, always.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from tests.differential import dump_payload
+from tests.support.replies import Reply, parse
+
+Args = tuple[bytes, ...]
+Comparer = Callable[[Args, Reply, Reply], str | None]
+
+SECONDS_TOLERANCE = 3
+MILLISECONDS_TOLERANCE = 3000
+
+CONTAINERS = frozenset(b"ACL CLIENT COMMAND CONFIG DEBUG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT SLOWLOG"
+                       b" XGROUP XINFO".split())
+
+MONITOR_LINE = re.compile(rb"\+(\d+\.\d{6}) \[(\d+) ([^]]+)\] (.*)\r\n", re.DOTALL)
+
+
+def name_of(args: Args) -> bytes:
+    """`GET`, or `CLIENT INFO` for a command with subcommands."""
+    if not args:
+        return b""
+    first = args[0].upper()
+    return first + b" " + args[1].upper() if first in CONTAINERS and len(args) > 1 else first
+
+
+def difference(args: Args, left: bytes, right: bytes, queued: Sequence[Args] = ()) -> str | None:
+    """What makes `right` a wrong answer to `args` when `left` is the right one; None when nothing does.
+
+    `queued` are the commands an EXEC answers.
+    """
+    if left == right:
+        return None
+    monitored = MONITOR_LINE.fullmatch(left), MONITOR_LINE.fullmatch(right)
+    if monitored[0] and monitored[1]:
+        return None if monitored[0][2] == monitored[1][2] and monitored[0][4] == monitored[1][4] else "other command"
+    return tree_difference(args, parse(left), parse(right), queued)
+
+
+def tree_difference(args: Args, left: Reply, right: Reply, queued: Sequence[Args] = ()) -> str | None:
+    """`difference` of two parsed replies."""
+    if left == right:
+        return None
+    if left.is_error or right.is_error:
+        return "errors must be the same"
+    name = name_of(args)
+    if name == b"EXEC" and queued and len(left.children) == len(right.children) == len(queued):
+        found = (tree_difference(*row) for row in zip(queued, left.children, right.children, strict=True))
+        return next((f"in EXEC, {reason}" for reason in found if reason), None)
+    comparer = COMPARERS.get(name)
+    return comparer(args, left, right) if comparer else "replies must be the same"
+
+
+def near(tolerance: int) -> Comparer:
+    """Integers at most `tolerance` apart. Negative ones have a meaning of their own and must be equal."""
+    def compare(args: Args, left: Reply, right: Reply) -> str | None:
+        if left.kind != ":" or right.kind != ":":
+            return "integers are expected"
+        if min(left.integer, right.integer) < 0 or abs(left.integer - right.integer) > tolerance:
+            return f"{left.integer} and {right.integer} are too far apart"
+        return None
+    return compare
+
+
+def same_shape(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same type, both null or neither; what it holds is each server's own."""
+    if left.kind != right.kind or left.null != right.null:
+        return f"{left.kind} and {right.kind} are different types"
+    return None
+
+
+def same_members(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same elements in any order."""
+    if left.kind != right.kind:
+        return f"{left.kind} and {right.kind} are different types"
+    if sorted(map(repr, left.children)) != sorted(map(repr, right.children)):
+        return "not the same elements"
+    return None
+
+
+def one_scan_step(args: Args, left: Reply, right: Reply) -> str | None:
+    """A cursor and some keys: which ones is each server's own, and tested by iterating to the end."""
+    for reply in (left, right):
+        if reply.kind != "*" or len(reply.children) != 2 or reply.children[1].kind != "*":
+            return "no cursor and keys"
+        if not reply.children[0].is_bulk or not reply.children[0].payload.isdigit():
+            return "no cursor"
+        if not all(key.is_bulk for key in reply.children[1].children):
+            return "a key is no bulk string"
+    return None
+
+
+def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
+    """Byte for byte, but for how well a string was compressed: LZF leaves that to the compressor."""
+    if not left.is_bulk or not right.is_bulk:
+        return "one of them is null"
+    if not dump_payload.is_compressed(left.payload) or not dump_payload.is_compressed(right.payload):
+        return "payloads that are not compressed must be the same"
+    if dump_payload.string_of(left.payload) != dump_payload.string_of(right.payload):
+        return "another value"
+    if left.payload[-10:-8] != right.payload[-10:-8]:
+        return "another RDB version"
+    return None
+
+
+CLIENT_FIELDS_EQUAL = (b"name", b"flags", b"db", b"sub", b"psub", b"ssub", b"multi", b"watch", b"cmd", b"user", b"redir",
+                       b"resp", b"lib-name", b"lib-ver")
+
+
+def same_client_lines(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same fields in the same order; the same values where they don't depend on time, memory or address."""
+    lines = left.payload.splitlines(), right.payload.splitlines()
+    if left.kind != right.kind or len(lines[0]) != len(lines[1]):
+        return "other type or number of lines"
+    for ours, theirs in zip(*lines, strict=True):
+        left_fields, right_fields = (dict(f.partition(b"=")[::2] for f in line.split(b" ")) for line in (ours, theirs))
+        if list(left_fields) != list(right_fields):
+            return "other fields"
+        for field in CLIENT_FIELDS_EQUAL:
+            if left_fields.get(field) != right_fields.get(field):
+                return f"other {field.decode()}"
+    return None
+
+
+def same_map_but(*ignored: bytes) -> Comparer:
+    """The same keys in the same order, and values but those of `ignored`, which must only have the same type."""
+    def compare(args: Args, left: Reply, right: Reply) -> str | None:
+        if left.kind != right.kind:
+            return f"{left.kind} and {right.kind} are different types"
+        ours, theirs = left.pairs(), right.pairs()
+        if list(ours) != list(theirs):
+            return "other keys"
+        for key, value in ours.items():
+            if value != theirs[key] and (key not in ignored or value.kind != theirs[key].kind):
+                return f"other {key.decode(errors='replace')}"
+        return None
+    return compare
+
+
+def same_pairs(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same keys with the same values, in any order."""
+    if left.kind != right.kind:
+        return f"{left.kind} and {right.kind} are different types"
+    ours, theirs = left.pairs(), right.pairs()
+    wrong = [key.decode(errors="replace") for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
+    return f"other {', '.join(wrong)}" if wrong else None
+
+
+def help_text(args: Args, left: Reply, right: Reply) -> str | None:
+    """An array of status lines with the same heading and the same end; which subcommands there are may differ."""
+    if left.kind != "*" or right.kind != "*" or any(line.kind != "+" for line in right.children):
+        return "no array of status lines"
+    if left.children[:1] != right.children[:1] or left.children[-2:] != right.children[-2:]:
+        return "other heading or end"
+    return None
+
+
+def subset(args: Args, left: Reply, right: Reply) -> str | None:
+    """Every element is one of Redis's; there may be fewer."""
+    if left.kind != right.kind:
+        return f"{left.kind} and {right.kind} are different types"
+    unknown = {repr(c.text) for c in right.children} - {repr(c.text) for c in left.children}
+    return f"Redis has no {', '.join(sorted(unknown))}" if unknown else None
+
+
+COMPARERS: dict[bytes, Comparer] = {
+    b"TTL": near(SECONDS_TOLERANCE),
+    b"PTTL": near(MILLISECONDS_TOLERANCE),
+    b"EXPIRETIME": near(SECONDS_TOLERANCE),
+    b"PEXPIRETIME": near(MILLISECONDS_TOLERANCE),
+    b"OBJECT IDLETIME": near(SECONDS_TOLERANCE),
+    b"OBJECT FREQ": near(3),
+    b"RANDOMKEY": same_shape,
+    b"KEYS": same_members,
+    b"SCAN": one_scan_step,
+    b"TIME": same_shape,
+    b"DUMP": same_dump,
+    b"CLIENT ID": same_shape,
+    b"CLIENT INFO": same_client_lines,
+    b"CLIENT LIST": same_client_lines,
+    b"HELLO": same_map_but(b"id", b"version"),
+    b"CONFIG GET": same_pairs,
+    b"LASTSAVE": same_shape,
+    b"INFO": same_shape,
+    b"LOLWUT": same_shape,
+    b"COMMAND COUNT": same_shape,
+    b"COMMAND LIST": subset,
+    b"MEMORY USAGE": same_shape,
+    b"MEMORY DOCTOR": same_shape,
+    b"MEMORY STATS": same_shape,
+    b"MEMORY MALLOC-STATS": same_shape,
+    b"LATENCY DOCTOR": same_shape,
+    b"LATENCY HISTOGRAM": same_shape,
+    b"LATENCY LATEST": same_shape,
+    b"SLOWLOG GET": same_shape,
+    b"SLOWLOG LEN": same_shape,
+    b"DEBUG OBJECT": same_shape,
+    b"DEBUG SDSLEN": same_shape,
+    b"DEBUG HTSTATS": same_shape,
+    **{name + b" HELP": help_text for name in CONTAINERS},
+}
