@@ -1,7 +1,7 @@
 """When are two replies the same? When their bytes are. Here is who is excused, and from what exactly.
 
-A comparer gets the command and both replies as trees and returns what is wrong, or None. It is asked only when the
-bytes differ and neither side answered with an error: errors are compared byte for byte, always.
+A comparer gets the command and both replies as trees and returns what is wrong, or None. It is asked only
+when the bytes differ and neither side answered with an error: errors are compared byte for byte, always.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ Comparer = Callable[[Args, Reply, Reply], str | None]
 SECONDS_TOLERANCE = 3
 MILLISECONDS_TOLERANCE = 3000
 
-CONTAINERS = frozenset(b"ACL CLIENT COMMAND CONFIG DEBUG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT SLOWLOG"
-                       b" XGROUP XINFO".split())
+CONTAINERS = frozenset(
+    b"ACL CLIENT COMMAND CONFIG DEBUG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT SLOWLOG"
+    b" XGROUP XINFO".split()
+)
 
 MONITOR_LINE = re.compile(rb"\+(\d+\.\d{6}) \[(\d+) ([^]]+)\] (.*)\r\n", re.DOTALL)
 
@@ -41,7 +43,11 @@ def difference(args: Args, left: bytes, right: bytes, queued: Sequence[Args] = (
         return None
     monitored = MONITOR_LINE.fullmatch(left), MONITOR_LINE.fullmatch(right)
     if monitored[0] and monitored[1]:
-        return None if monitored[0][2] == monitored[1][2] and monitored[0][4] == monitored[1][4] else "other command"
+        return (
+            None
+            if monitored[0][2] == monitored[1][2] and monitored[0][4] == monitored[1][4]
+            else "other command"
+        )
     return tree_difference(args, parse(left), parse(right), queued)
 
 
@@ -61,12 +67,14 @@ def tree_difference(args: Args, left: Reply, right: Reply, queued: Sequence[Args
 
 def near(tolerance: int) -> Comparer:
     """Integers at most `tolerance` apart. Negative ones have a meaning of their own and must be equal."""
+
     def compare(args: Args, left: Reply, right: Reply) -> str | None:
         if left.kind != ":" or right.kind != ":":
             return "integers are expected"
         if min(left.integer, right.integer) < 0 or abs(left.integer - right.integer) > tolerance:
             return f"{left.integer} and {right.integer} are too far apart"
         return None
+
     return compare
 
 
@@ -111,17 +119,35 @@ def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
     return None
 
 
-CLIENT_FIELDS_EQUAL = (b"name", b"flags", b"db", b"sub", b"psub", b"ssub", b"multi", b"watch", b"cmd", b"user", b"redir",
-                       b"resp", b"lib-name", b"lib-ver")
+CLIENT_FIELDS_EQUAL = (
+    b"name",
+    b"flags",
+    b"db",
+    b"sub",
+    b"psub",
+    b"ssub",
+    b"multi",
+    b"watch",
+    b"cmd",
+    b"user",
+    b"redir",
+    b"resp",
+    b"lib-name",
+    b"lib-ver",
+)
 
 
 def same_client_lines(args: Args, left: Reply, right: Reply) -> str | None:
-    """The same fields in the same order; the same values where they don't depend on time, memory or address."""
+    """The same fields in the same order; the same values where they don't depend on time, memory or
+    address.
+    """
     lines = left.payload.splitlines(), right.payload.splitlines()
     if left.kind != right.kind or len(lines[0]) != len(lines[1]):
         return "other type or number of lines"
     for ours, theirs in zip(*lines, strict=True):
-        left_fields, right_fields = (dict(f.partition(b"=")[::2] for f in line.split(b" ")) for line in (ours, theirs))
+        left_fields, right_fields = (
+            dict(f.partition(b"=")[::2] for f in line.split(b" ")) for line in (ours, theirs)
+        )
         if list(left_fields) != list(right_fields):
             return "other fields"
         for field in CLIENT_FIELDS_EQUAL:
@@ -131,7 +157,10 @@ def same_client_lines(args: Args, left: Reply, right: Reply) -> str | None:
 
 
 def same_map_but(*ignored: bytes) -> Comparer:
-    """The same keys in the same order, and values but those of `ignored`, which must only have the same type."""
+    """The same keys in the same order, and values but those of `ignored`, which must only have the same
+    type.
+    """
+
     def compare(args: Args, left: Reply, right: Reply) -> str | None:
         if left.kind != right.kind:
             return f"{left.kind} and {right.kind} are different types"
@@ -142,6 +171,7 @@ def same_map_but(*ignored: bytes) -> Comparer:
             if value != theirs[key] and (key not in ignored or value.kind != theirs[key].kind):
                 return f"other {key.decode(errors='replace')}"
         return None
+
     return compare
 
 
@@ -150,12 +180,18 @@ def same_pairs(args: Args, left: Reply, right: Reply) -> str | None:
     if left.kind != right.kind:
         return f"{left.kind} and {right.kind} are different types"
     ours, theirs = left.pairs(), right.pairs()
-    wrong = [key.decode(errors="replace") for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
+    wrong = [
+        key.decode(errors="replace")
+        for key in ours.keys() | theirs.keys()
+        if ours.get(key) != theirs.get(key)
+    ]
     return f"other {', '.join(wrong)}" if wrong else None
 
 
 def help_text(args: Args, left: Reply, right: Reply) -> str | None:
-    """An array of status lines with the same heading and the same end; which subcommands there are may differ."""
+    """An array of status lines with the same heading and the same end; which subcommands there are may
+    differ.
+    """
     if left.kind != "*" or right.kind != "*" or any(line.kind != "+" for line in right.children):
         return "no array of status lines"
     if left.children[:1] != right.children[:1] or left.children[-2:] != right.children[-2:]:
@@ -169,6 +205,74 @@ def subset(args: Args, left: Reply, right: Reply) -> str | None:
         return f"{left.kind} and {right.kind} are different types"
     unknown = {repr(c.text) for c in right.children} - {repr(c.text) for c in left.children}
     return f"Redis has no {', '.join(sorted(unknown))}" if unknown else None
+
+
+SUBCOMMANDS_AT = 9
+
+
+def same_command_row(left: Reply, right: Reply) -> str | None:
+    """One command's row of COMMAND INFO; sets in any order, and of subcommands those the subject has."""
+    if left.null or right.null or len(left.children) != len(right.children):
+        return None if left == right else "other row"
+    name = left.children[0].payload.decode()
+    for at, (ours, theirs) in enumerate(zip(left.children, right.children, strict=True)):
+        if at == SUBCOMMANDS_AT:
+            reason = same_command_rows_by_name(ours, theirs)
+            if reason:
+                return reason
+        elif (
+            ours.kind != theirs.kind
+            or sorted(map(repr, ours.children)) != sorted(map(repr, theirs.children))
+            or ours.text != theirs.text
+        ):
+            return f"{name}: other element {at} of the row"
+    return None
+
+
+def same_command_rows_by_name(left: Reply, right: Reply) -> str | None:
+    """The rows the subject has, each as the reference's of that name."""
+    if left.kind != right.kind:
+        return f"{left.kind} and {right.kind} are different types"
+    rows = {row.children[0].payload: row for row in left.children}
+    for row in right.children:
+        name = row.children[0].payload
+        reason = same_command_row(rows[name], row) if name in rows else f"Redis has no {name.decode()}"
+        if reason:
+            return reason
+    return None
+
+
+def same_command_table(args: Args, left: Reply, right: Reply) -> str | None:
+    """COMMAND: rows in any order."""
+    return same_command_rows_by_name(left, right)
+
+
+def same_command_info(args: Args, left: Reply, right: Reply) -> str | None:
+    """COMMAND INFO: one row or null for each name, in the order asked for."""
+    if len(args) == 2:
+        return same_command_rows_by_name(left, right)
+    if left.kind != right.kind or len(left.children) != len(right.children):
+        return "other type or number of rows"
+    found = (same_command_row(*rows) for rows in zip(left.children, right.children, strict=True))
+    return next((reason for reason in found if reason), None)
+
+
+def same_command_docs(args: Args, left: Reply, right: Reply) -> str | None:
+    """COMMAND DOCS: what it tells of each command and subcommand the subject has."""
+    if left.kind != right.kind:
+        return f"{left.kind} and {right.kind} are different types"
+    ours, theirs = left.pairs(), right.pairs()
+    for name, entry in theirs.items():
+        if name not in ours:
+            return f"Redis has no {name.decode()}"
+        wanted, given = ours[name].pairs(), entry.pairs()
+        if list(wanted) != list(given):
+            return f"{name.decode()}: other fields"
+        for field, value in wanted.items():
+            reason = same_command_docs(args, value, given[field]) if field == b"subcommands" else None
+            if reason or (field != b"subcommands" and value != given[field]):
+                return reason or f"{name.decode()}: other {field.decode()}"
+    return None
 
 
 COMPARERS: dict[bytes, Comparer] = {
@@ -191,6 +295,9 @@ COMPARERS: dict[bytes, Comparer] = {
     b"LASTSAVE": same_shape,
     b"INFO": same_shape,
     b"LOLWUT": same_shape,
+    b"COMMAND": same_command_table,
+    b"COMMAND INFO": same_command_info,
+    b"COMMAND DOCS": same_command_docs,
     b"COMMAND COUNT": same_shape,
     b"COMMAND LIST": subset,
     b"MEMORY USAGE": same_shape,

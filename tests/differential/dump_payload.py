@@ -1,6 +1,8 @@
 """What DUMP sends for a string, read independently of the code under test.
 
-    type (1 byte, 0 = string) | length and encoding | bytes | RDB version (2, little-endian) | CRC-64 (8, little-endian)
+type (1 byte, 0: string) | length and encoding | bytes | RDB version (2 bytes) | CRC-64 (8 bytes)
+
+Version and checksum are little-endian.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ def string_of(payload: bytes) -> bytes:
     length, at = _length(payload, at)
     if at + compressed_length != len(payload) - FOOTER_BYTES:
         raise ValueError("the compressed length is wrong")
-    text = _decompress(payload[at:at + compressed_length])
+    text = _decompress(payload[at : at + compressed_length])
     if len(text) != length:
         raise ValueError(f"{len(text)} bytes, not {length}")
     return text
@@ -51,7 +53,7 @@ def _length(payload: bytes, at: int) -> tuple[int, int]:
     if first >> 6 == 1:
         return (first & 0x3F) << 8 | payload[at + 1], at + 2
     size = {0x80: 4, 0x81: 8}[first]
-    return int.from_bytes(payload[at + 1:at + 1 + size], "big"), at + 1 + size
+    return int.from_bytes(payload[at + 1 : at + 1 + size], "big"), at + 1 + size
 
 
 def _decompress(data: bytes) -> bytes:
@@ -61,7 +63,7 @@ def _decompress(data: bytes) -> bytes:
         control = data[at]
         at += 1
         if control < 32:
-            out += data[at:at + control + 1]
+            out += data[at : at + control + 1]
             at += control + 1
             continue
         length = control >> 5

@@ -1,8 +1,8 @@
 """Two servers side by side: what one is told, the other is told; what one answers, the other must answer.
 
-    Pair       the reference (left, a real Redis) and the subject (right), with a control connection to each
-    Session    numbered connections, each opened on both sides; every step is written to a transcript
-    Divergence the transcript up to the step where the answers differ
+Pair             the reference (left, a real Redis) and the subject (right), with a control connection to each
+Session          numbered connections, each opened on both sides; every step is written to a transcript
+DivergenceError  the transcript up to the step where the answers differ
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from tests.differential.comparers import Args, difference, name_of
-from tests.support.raw import Closed, Malformed, RawConnection, command
-from tests.support.replies import parse
+from tests.support.raw import ClosedError, MalformedError, RawConnection, command
+from tests.support.replies import Reply, parse
 from tests.support.server import Server
 
 SHOWN_BYTES = 400
@@ -24,7 +24,7 @@ CLOSING_COMMANDS = frozenset({b"QUIT", b"CLIENT KILL", b"SHUTDOWN"})
 PLACEHOLDER = re.compile(rb"\{(id|addr|laddr):(\d+)\}")
 
 
-class Divergence(AssertionError):
+class DivergenceError(AssertionError):
     """The subject did not answer as the reference did."""
 
 
@@ -36,7 +36,10 @@ def shown(data: bytes) -> str:
 
 
 def shown_command(args: Args) -> str:
-    words = [a.decode() if re.fullmatch(rb"[!-~]+", a) and not re.search(rb"[\"'\\]", a) else shown(a) for a in args]
+    words = [
+        a.decode() if re.fullmatch(rb"[!-~]+", a) and not re.search(rb"[\"'\\]", a) else shown(a)
+        for a in args
+    ]
     return " ".join(words)
 
 
@@ -55,7 +58,9 @@ class Duplex:
 
 
 class Pair:
-    """The reference and the subject. `subject_checks`: the subject knows DEBUG CHECK and is asked after every test."""
+    """The reference and the subject. `subject_checks`: the subject knows DEBUG CHECK and is asked after
+    every test.
+    """
 
     def __init__(self, reference: Server, subject: Server, subject_checks: bool) -> None:
         self.reference = reference
@@ -71,14 +76,17 @@ class Pair:
         return self._controls
 
     def reset(self) -> None:
-        """Both empty, with the settings they were started with. Starts a server anew that a test has ended."""
+        """Both empty, with the settings they were started with. Starts anew a server that ended."""
         for server in (self.reference, self.subject):
             if not server.alive():
                 server.start()
                 self._controls = None
         for control, changed in zip(self.controls, self._changed, strict=True):
             control.call("CLIENT", "UNPAUSE")
+            control.call("SELECT", "0")
             for name, value in changed.items():
+                if parse(control.call("CONFIG", "GET", name)).pairs().get(name) == Reply("$", value):
+                    continue
                 reply = control.call("CONFIG", "SET", name, value)
                 assert reply == b"+OK\r\n", f"CONFIG SET {name!r} back to {value!r}: {reply!r}"
             changed.clear()
@@ -121,7 +129,7 @@ class Session:
             duplex.close()
 
     def run(self, number: int, *args: bytes) -> None:
-        """One command on connection `number`; `Divergence` unless the replies agree."""
+        """One command on connection `number`; `DivergenceError` unless the replies agree."""
         name = name_of(args)
         if name == b"CONFIG SET":
             self.pair.remember_settings(args[2::2])
@@ -164,7 +172,9 @@ class Session:
             if half_close:
                 connection.shutdown_write()
         left, left_closed = duplex.left.read_quiet(QUIET_SECONDS)
-        right, right_closed = duplex.right.read_quiet(CLOSE_SECONDS if left_closed else 0.02, at_least=len(left))
+        right, right_closed = duplex.right.read_quiet(
+            CLOSE_SECONDS if left_closed else 0.02, at_least=len(left)
+        )
         if (left, left_closed) != (right, right_closed):
             more_left = duplex.left.read_quiet(SECOND_LOOK_SECONDS)
             more_right = duplex.right.read_quiet(SECOND_LOOK_SECONDS)
@@ -174,8 +184,11 @@ class Session:
         if left != right:
             self._diverge("other bytes", left, right)
         if left_closed != right_closed:
-            self._diverge("another fate of the connection", b"closed" if left_closed else b"open",
-                          b"closed" if right_closed else b"open")
+            self._diverge(
+                "another fate of the connection",
+                b"closed" if left_closed else b"open",
+                b"closed" if right_closed else b"open",
+            )
         self.transcript.append(f"      {shown(left)}{' closed' if left_closed else ''}")
         if left_closed:
             self.disconnect(number)
@@ -201,7 +214,9 @@ class Session:
             states = [_state(control, database) for control in self.pair.controls]
             if states[0].keys() != states[1].keys():
                 self.transcript.append(f"(keys of database {database})")
-                self._diverge("other keys", repr(sorted(states[0])).encode(), repr(sorted(states[1])).encode())
+                self._diverge(
+                    "other keys", repr(sorted(states[0])).encode(), repr(sorted(states[1])).encode()
+                )
             for key, replies in states[0].items():
                 for args, left, right in zip(STATE_COMMANDS, replies, states[1][key], strict=True):
                     reason = difference(args, left, right)
@@ -223,18 +238,25 @@ class Session:
     def _filled(self, args: Args, side: int) -> Args:
         def value(match: re.Match[bytes]) -> bytes:
             return self.connection(int(match[2])).identity[side][match[1]]
+
         return tuple(PLACEHOLDER.sub(value, a) if b"{" in a else a for a in args)
 
     def _answers(self, number: int, args: Args) -> bytes | None:
-        """Read and compare one reply of each; the reference's, or None when both closed the connection instead."""
+        """Read and compare one reply of each; the reference's, or None when both closed the connection
+        instead.
+        """
         duplex = self.connection(number)
         self.transcript.append(f"{number}> {shown_command(args)}")
         replies: list[bytes | None] = []
         for side, connection in enumerate((duplex.left, duplex.right)):
             try:
                 replies.append(_reply(connection))
-            except (TimeoutError, Malformed) as error:
-                both = [replies[0] or b"closed", repr(error).encode()] if side else [repr(error).encode(), b"(not read)"]
+            except (TimeoutError, MalformedError) as error:
+                both = (
+                    [replies[0] or b"closed", repr(error).encode()]
+                    if side
+                    else [repr(error).encode(), b"(not read)"]
+                )
                 self._diverge("no answer", *both)
         left, right = replies
         self._judge(number, args, left, right)
@@ -265,11 +287,16 @@ class Session:
     def _same_fate(self, number: int) -> None:
         duplex = self._duplexes[number]
         left, left_closed = duplex.left.read_quiet(QUIET_SECONDS)
-        right, right_closed = duplex.right.read_quiet(CLOSE_SECONDS if left_closed else 0.02, at_least=len(left))
+        right, right_closed = duplex.right.read_quiet(
+            CLOSE_SECONDS if left_closed else 0.02, at_least=len(left)
+        )
         if (left, left_closed) != (right, right_closed):
             self.transcript.append(f"(connection {number})")
-            self._diverge("another fate of the connection", left + (b"closed" if left_closed else b"open"),
-                          right + (b"closed" if right_closed else b"open"))
+            self._diverge(
+                "another fate of the connection",
+                left + (b"closed" if left_closed else b"open"),
+                right + (b"closed" if right_closed else b"open"),
+            )
         if left_closed:
             self.disconnect(number)
 
@@ -277,7 +304,7 @@ class Session:
         self.pair.subject.check_alive()
         self.transcript.append(f"   {self.pair.reference.name}: {shown(left)}")
         self.transcript.append(f"   {self.pair.subject.name}: {shown(right)}")
-        raise Divergence(reason + "\n" + "\n".join(self.transcript))
+        raise DivergenceError(reason + "\n" + "\n".join(self.transcript))
 
 
 STATE_COMMANDS: tuple[Args, ...] = ((b"TYPE",), (b"GET",), (b"OBJECT", b"ENCODING"), (b"PTTL",))
@@ -286,14 +313,14 @@ STATE_COMMANDS: tuple[Args, ...] = ((b"TYPE",), (b"GET",), (b"OBJECT", b"ENCODIN
 def _send(connection: RawConnection, data: bytes) -> None:
     try:
         connection.send(data)
-    except Closed:
+    except ClosedError:
         pass  # reading finds the same, after what the server has said before
 
 
 def _reply(connection: RawConnection) -> bytes | None:
     try:
         return connection.read_reply()
-    except Closed:
+    except ClosedError:
         return None
 
 
@@ -316,7 +343,10 @@ def _scan(connection: RawConnection, args: Args) -> set[bytes]:
 
 def _live_databases(control: RawConnection) -> list[int]:
     """The numbers of the databases that have keys, as INFO tells."""
-    return [int(n) for n in re.findall(rb"^db(\d+):", parse(control.call("INFO", "keyspace")).payload, re.MULTILINE)]
+    return [
+        int(n)
+        for n in re.findall(rb"^db(\d+):", parse(control.call("INFO", "keyspace")).payload, re.MULTILINE)
+    ]
 
 
 def _state(control: RawConnection, database: int) -> dict[bytes, list[bytes]]:
@@ -324,4 +354,4 @@ def _state(control: RawConnection, database: int) -> dict[bytes, list[bytes]]:
     keys = [key.payload for key in parse(found).children]
     replies = control.pipeline((*args, key) for key in keys for args in STATE_COMMANDS)
     width = len(STATE_COMMANDS)
-    return {key: replies[i * width:(i + 1) * width] for i, key in enumerate(keys)}
+    return {key: replies[i * width : (i + 1) * width] for i, key in enumerate(keys)}

@@ -1,16 +1,22 @@
-"""Generated conversations: gapless answers what Redis answers, byte for byte, and ends in the same state."""
+"""Generated conversations: gapless answers what Redis answers, byte for byte, and ends in the same state.
+
+GAPLESS_EXAMPLES=n makes n random conversations a test (`--hypothesis-seed` repeats them); without it a few
+dozen, the same in every run.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from tests.differential.grammar.sequences import GROUPS, Piece, conversations
 from tests.differential.pair import Pair
 
+EXAMPLES = int(os.environ.get("GAPLESS_EXAMPLES", "60"))
 SHRINK_SECONDS = 20.0
 
 
@@ -27,12 +33,20 @@ def converse(pair: Pair, protocol: int, pieces: tuple[Piece, ...]) -> None:
     pair.check()
 
 
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("protocol", [2, 3])
 @pytest.mark.parametrize("group", GROUPS)
 def test_same_answers(servers: Pair, group: str, protocol: int) -> None:
     failed: set[tuple[Piece, ...]] = set()
     patience_ends = math.inf
 
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize="GAPLESS_EXAMPLES" not in os.environ,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(pieces=conversations(group))
     def conversation(pieces: tuple[Piece, ...]) -> None:
         nonlocal patience_ends

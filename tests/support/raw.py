@@ -1,7 +1,8 @@
 """A client that shows what a server really sent: every reply as the exact bytes on the wire.
 
-A client library hides the difference between `$-1` and `_`, or between a set and an array; tests that compare two
-servers byte for byte need what is below that. `RawConnection` finds where a reply ends and decodes nothing.
+A client library hides the difference between `$-1` and `_`, or between a set and an array; tests that
+compare two servers byte for byte need what is below that. `RawConnection` finds where a reply ends and
+decodes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SEQUENCES = frozenset(b"*~>")
 PAIRS = frozenset(b"%|")
 
 
-class Closed(ConnectionError):
+class ClosedError(ConnectionError):
     """The server closed the connection; `partial` is what came of the reply before that."""
 
     def __init__(self, partial: bytes) -> None:
@@ -28,7 +29,7 @@ class Closed(ConnectionError):
         self.partial = partial
 
 
-class Malformed(AssertionError):
+class MalformedError(AssertionError):
     """The server sent bytes that are no RESP."""
 
 
@@ -55,8 +56,9 @@ class RawConnection:
     def __enter__(self) -> RawConnection:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -77,11 +79,11 @@ class RawConnection:
         self._socket.shutdown(socket.SHUT_WR)
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are. Raises `Closed` when the server is already gone."""
+        """Send bytes as they are. Raises `ClosedError` when the server is already gone."""
         try:
             self._socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            raise Closed(b"") from None
+            raise ClosedError(b"") from None
 
     def call(self, *args: bytes | str | int | float) -> bytes:
         """Send one command, return the bytes of its reply."""
@@ -95,13 +97,15 @@ class RawConnection:
         return [self.read_reply() for _ in batch]
 
     def read_reply(self) -> bytes:
-        """The bytes of exactly one reply: an attribute belongs to the reply it precedes, a push is one of its own."""
+        """The bytes of exactly one reply: an attribute belongs to the reply it precedes, a push is one of
+        its own.
+        """
         start = self._read
         try:
             self._skip_reply()
-        except Closed:
-            raise Closed(bytes(self._buffer[start:])) from None
-        reply = bytes(self._buffer[start:self._read])
+        except ClosedError:
+            raise ClosedError(bytes(self._buffer[start:])) from None
+        reply = bytes(self._buffer[start : self._read])
         if self._read == len(self._buffer):
             self._buffer.clear()
             self._read = 0
@@ -110,7 +114,8 @@ class RawConnection:
     def read_quiet(self, quiet: float, at_least: int = 0) -> tuple[bytes, bool]:
         """Everything until the server closes or says nothing for `quiet` seconds: (bytes, closed).
 
-        With `at_least`, silence counts only after that many bytes; the connection's timeout still bounds the wait.
+        With `at_least`, silence counts only after that many bytes; the connection's timeout still bounds
+        the wait.
         """
         deadline = time.monotonic() + self._timeout
         closed = False
@@ -123,12 +128,12 @@ class RawConnection:
                     self._fill()
                 except TimeoutError:
                     break
-                except Closed:
+                except ClosedError:
                     closed = True
                     break
         finally:
             self._socket.settimeout(self._timeout)
-        data = bytes(self._buffer[self._read:])
+        data = bytes(self._buffer[self._read :])
         self._buffer.clear()
         self._read = 0
         return data, closed
@@ -139,7 +144,7 @@ class RawConnection:
         except ConnectionResetError:
             data = b""
         if not data:
-            raise Closed(b"")
+            raise ClosedError(b"")
         self._buffer += data
 
     def _line(self) -> bytes:
@@ -147,7 +152,7 @@ class RawConnection:
         while (end := self._buffer.find(b"\r\n", searched)) < 0:
             searched = max(self._read, len(self._buffer) - 1)
             self._fill()
-        line = bytes(self._buffer[self._read:end])
+        line = bytes(self._buffer[self._read : end])
         self._read = end + 2
         return line
 
@@ -159,7 +164,7 @@ class RawConnection:
         try:
             count = int(line[1:])
         except ValueError:
-            raise Malformed(f"no RESP: {line!r}") from None
+            raise MalformedError(f"no RESP: {line!r}") from None
         if kind in BULKS:
             if count >= 0:
                 self._skip_bulk(count)
@@ -172,12 +177,12 @@ class RawConnection:
             if kind == ord("|"):
                 self._skip_reply()
         else:
-            raise Malformed(f"no RESP: {line!r}")
+            raise MalformedError(f"no RESP: {line!r}")
 
     def _skip_bulk(self, length: int) -> None:
         end = self._read + length + 2
         while len(self._buffer) < end:
             self._fill()
-        if self._buffer[end - 2:end] != b"\r\n":
-            raise Malformed(f"bulk of {length} bytes does not end in CR LF")
+        if self._buffer[end - 2 : end] != b"\r\n":
+            raise MalformedError(f"bulk of {length} bytes does not end in CR LF")
         self._read = end

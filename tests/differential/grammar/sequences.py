@@ -31,24 +31,43 @@ def _any(*tables: dict[str, Words]) -> Words:
 GROUPS: dict[str, Words] = {
     "string": _any(strings.COMMANDS),
     "bitmap": _any(bitmaps.COMMANDS),
-    "generic": st.one_of(_any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]),
+    "generic": st.one_of(
+        _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
+    ),
     "connection": _any(connection.COMMANDS),
     "server": st.one_of(_any(server.COMMANDS), _any(server.COMMANDS), strings.COMMANDS["SET"]),
     "transactions": st.one_of(
-        _any(transactions.COMMANDS), _any(transactions.COMMANDS), strings.COMMANDS["SET"], strings.COMMANDS["INCR"],
-        strings.COMMANDS["GET"], generic.COMMANDS["DEL"], generic.COMMANDS["EXPIREAT"], connection.COMMANDS["SELECT"],
-        connection.COMMANDS["RESET"], server.COMMANDS["FLUSHDB"], server.COMMANDS["SWAPDB"]),
+        _any(transactions.COMMANDS),
+        _any(transactions.COMMANDS),
+        strings.COMMANDS["SET"],
+        strings.COMMANDS["INCR"],
+        strings.COMMANDS["GET"],
+        generic.COMMANDS["DEL"],
+        generic.COMMANDS["EXPIREAT"],
+        connection.COMMANDS["SELECT"],
+        connection.COMMANDS["RESET"],
+        server.COMMANDS["FLUSHDB"],
+        server.COMMANDS["SWAPDB"],
+    ),
     "everything": st.one_of(
-        _any(strings.COMMANDS), _any(bitmaps.COMMANDS), _any(generic.COMMANDS), _any(transactions.COMMANDS),
+        _any(strings.COMMANDS),
+        _any(bitmaps.COMMANDS),
+        _any(generic.COMMANDS),
+        _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
-        _any(server.COMMANDS)),
+        _any(server.COMMANDS),
+    ),
 }
 
 
 def conversations(group: str, most: int = 16) -> st.SearchStrategy[tuple[Piece, ...]]:
     """Up to `most` pieces of one to four commands of a group."""
     lines = GROUPS[group]
-    connections = st.sampled_from([0, 0, 0, 1, 2]) if group in ("transactions", "everything", "connection") else st.just(0)
+    connections = (
+        st.sampled_from([0, 0, 0, 1, 2])
+        if group in ("transactions", "everything", "connection")
+        else st.just(0)
+    )
     piece = st.tuples(connections, st.lists(lines, min_size=1, max_size=4), st.booleans())
     return st.lists(piece, min_size=1, max_size=most).map(_timed)
 
@@ -64,10 +83,14 @@ def _timed(pieces: Iterable[tuple[int, list[Args], bool]]) -> tuple[Piece, ...]:
             value = FIRST_SECONDS + STEP_SECONDS * count
             numbers = {SECONDS: b"%d" % value, MILLISECONDS: b"%d" % (1000 * value)}
             commands.append(tuple(numbers.get(word, word) for word in line))
-        timed.append(Piece(number, tuple(commands), together and not any(_authenticates(line) for line in commands)))
+        timed.append(
+            Piece(number, tuple(commands), together and not any(_authenticates(line) for line in commands))
+        )
     return tuple(timed)
 
 
 def _authenticates(line: Args) -> bool:
-    """May the command fail to authenticate? Redis 8.2 then says nothing at all when an earlier reply still waits."""
+    """May the command fail to authenticate? Redis 8.2 then says nothing at all when an earlier reply still
+    waits.
+    """
     return b"AUTH" in [word.upper() for word in line]

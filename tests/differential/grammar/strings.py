@@ -24,14 +24,32 @@ from tests.differential.grammar.vocabulary import (
     words,
 )
 
-lifetimes: list[Words] = [option("EX", seconds), option("PX", milliseconds), option("EXAT", unix_seconds),
-                          option("PXAT", unix_milliseconds)]
-offsets = st.one_of(st.sampled_from([b"0", b"1", b"3", b"10", b"60", b"%d" % (LIMIT_BYTES - 1), b"%d" % LIMIT_BYTES]),
-                    integers.filter(lambda n: n not in (b"2147483647", b"2147483648")))
+lifetimes: list[Words] = [
+    option("EX", seconds),
+    option("PX", milliseconds),
+    option("EXAT", unix_seconds),
+    option("PXAT", unix_milliseconds),
+]
+offsets = st.one_of(
+    st.sampled_from([b"0", b"1", b"3", b"10", b"60", b"%d" % (LIMIT_BYTES - 1), b"%d" % LIMIT_BYTES]),
+    integers.filter(lambda n: n not in (b"2147483647", b"2147483648")),
+)
 
 COMMANDS: dict[str, Words] = {
-    "SET": command("SET", keys, texts, options(option("NX"), option("XX"), option("GET"), option("KEEPTTL"), *lifetimes,
-                                               option("IFEQ", texts), option("PERSIST"))),
+    "SET": command(
+        "SET",
+        keys,
+        texts,
+        options(
+            option("NX"),
+            option("XX"),
+            option("GET"),
+            option("KEEPTTL"),
+            *lifetimes,
+            option("IFEQ", texts),
+            option("PERSIST"),
+        ),
+    ),
     "GET": command("GET", keys),
     "GETDEL": command("GETDEL", keys),
     "GETEX": command("GETEX", keys, options(option("PERSIST"), *lifetimes, option("KEEPTTL"), most=2)),
@@ -52,6 +70,12 @@ COMMANDS: dict[str, Words] = {
     "SETNX": command("SETNX", keys, texts),
     "SETEX": command("SETEX", keys, seconds, texts),
     "PSETEX": command("PSETEX", keys, milliseconds, texts),
-    "LCS": command("LCS", live_keys, keys, options(option("LEN"), option("IDX"), option("MINMATCHLEN", integers),
-                                                   option("WITHMATCHLEN"), most=4)),
+    "LCS": command(
+        "LCS",
+        live_keys,
+        keys,
+        options(
+            option("LEN"), option("IDX"), option("MINMATCHLEN", integers), option("WITHMATCHLEN"), most=4
+        ),
+    ),
 }

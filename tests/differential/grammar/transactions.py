@@ -1,4 +1,6 @@
-"""Group transactions: MULTI and its companions, said often enough to meet, on connections that touch the same keys."""
+"""Group transactions: MULTI and its companions, said often enough to meet, on connections that touch the
+same keys.
+"""
 
 from __future__ import annotations
 
