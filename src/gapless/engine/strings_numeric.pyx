@@ -1,0 +1,140 @@
+"""Strings as numbers: INCR and its kin, INCRBYFLOAT."""
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint64_t
+from gapless.engine.call cimport Call
+from gapless.engine.dispatch cimport arg_int64, call_status, handler_register, parse_int64, reply_wrong_type
+from gapless.engine.keyspace cimport (
+    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_find, keyspace_replace, keyspace_set,
+)
+from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.reply cimport reply_bulk, reply_error, reply_int
+
+cdef extern from * nogil:
+    """
+    #include <errno.h>
+    #include <math.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <ctype.h>
+
+    /* Reads a finite or infinite long double that takes all n bytes; 0 when it is none, too long, or NaN. */
+    static int parse_long_double(const unsigned char *text, size_t n, long double *out) {
+        char copy[5 * 1024 + 1];
+        char *end;
+        if (n == 0 || n >= sizeof(copy)) return 0;
+        memcpy(copy, text, n);
+        copy[n] = 0;
+        errno = 0;
+        *out = strtold(copy, &end);
+        if (isspace((unsigned char)copy[0]) || (size_t)(end - copy) != n) return 0;
+        if (errno == ERANGE && (*out == HUGE_VALL || *out == -HUGE_VALL || fpclassify(*out) == FP_ZERO)) return 0;
+        if (errno == EINVAL || isnan(*out)) return 0;
+        return 1;
+    }
+
+    /* Fixed notation, 17 decimals, trailing zeros cut. */
+    static int format_long_double(long double v, char *out, size_t room) {
+        int n = snprintf(out, room, "%.17Lf", v);
+        if (n <= 0 || (size_t)n >= room) return 0;
+        if (memchr(out, '.', (size_t)n)) {
+            while (out[n - 1] == '0') n--;
+            if (out[n - 1] == '.') n--;
+        }
+        if (n == 2 && out[0] == '-' && out[1] == '0') { out[0] = '0'; n = 1; }
+        return n;
+    }
+    static int add_long_double(long double a, long double b, long double *sum) {
+        *sum = a + b;
+        return !isnan(*sum) && !isinf(*sum);
+    }
+    static int format_int64(long long v, char *out, size_t room) { return snprintf(out, room, "%lld", v); }
+    """
+    bint parse_long_double(const uint8_t* text, size_t n, long double* out)
+    int format_long_double(long double v, char* out, size_t room)
+    bint add_long_double(long double a, long double b, long double* sum)
+    int format_int64(long long v, char* out, size_t room)
+
+
+cdef bint store(Call* call, Value* v, bint there, const char* text, int n) noexcept nogil:
+    if there:
+        return call_status(call, keyspace_replace(call.keys, v, call.argv[1].data, call.argv[1].size, TYPE_STRING,
+                                                  <const uint8_t*>text, <uint64_t>n, EXPIRE_KEEP))
+    return call_status(call, keyspace_set(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
+                                          TYPE_STRING, <const uint8_t*>text, <uint64_t>n, EXPIRE_NEVER))
+
+
+cdef void add(Call* call, int64_t delta) noexcept nogil:
+    cdef Value v
+    cdef int64_t number = 0
+    cdef char[24] text
+    cdef int n
+    cdef bint there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
+                                    FIND_WRITE, &v)
+    if there:
+        if v.type != TYPE_STRING:
+            reply_wrong_type(call)
+            return
+        if not parse_int64(v.data, v.size, &number):
+            reply_error(call.reply, b"ERR value is not an integer or out of range")
+            return
+    if (delta < 0 and number < INT64_MIN - delta) or (delta > 0 and number > INT64_MAX - delta):
+        reply_error(call.reply, b"ERR increment or decrement would overflow")
+        return
+    number += delta
+    n = format_int64(number, text, sizeof(text))
+    if store(call, &v, there, text, n):
+        reply_int(call.reply, number)
+
+
+cdef void cmd_incr(Call* call) noexcept nogil:
+    add(call, 1)
+
+
+cdef void cmd_decr(Call* call) noexcept nogil:
+    add(call, -1)
+
+
+cdef void cmd_incrby(Call* call) noexcept nogil:
+    cdef int64_t delta
+    if arg_int64(call, 2, &delta):
+        add(call, delta)
+
+
+cdef void cmd_decrby(Call* call) noexcept nogil:
+    cdef int64_t delta
+    if not arg_int64(call, 2, &delta):
+        return
+    if delta == INT64_MIN:
+        reply_error(call.reply, b"ERR decrement would overflow")
+        return
+    add(call, -delta)
+
+
+cdef void cmd_incrbyfloat(Call* call) noexcept nogil:
+    cdef Value v
+    cdef long double number = 0
+    cdef long double delta
+    cdef char[5200] text
+    cdef int n
+    cdef bint there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
+                                    FIND_WRITE, &v)
+    if there and v.type != TYPE_STRING:
+        reply_wrong_type(call)
+        return
+    if (there and not parse_long_double(v.data, v.size, &number)) or not parse_long_double(
+            call.argv[2].data, call.argv[2].size, &delta):
+        reply_error(call.reply, b"ERR value is not a valid float")
+        return
+    if not add_long_double(number, delta, &number):
+        reply_error(call.reply, b"ERR increment would produce NaN or Infinity")
+        return
+    n = format_long_double(number, text, sizeof(text))
+    if store(call, &v, there, text, n):
+        reply_bulk(call.reply, text, n)
+
+
+handler_register(b"strings.incr", cmd_incr)
+handler_register(b"strings.decr", cmd_decr)
+handler_register(b"strings.incrby", cmd_incrby)
+handler_register(b"strings.decrby", cmd_decrby)
+handler_register(b"strings.incrbyfloat", cmd_incrbyfloat)
