@@ -1,0 +1,251 @@
+"""BITFIELD and BITFIELD_RO: integers of any width at any bit, with a choice of what happens on overflow."""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+from gapless.engine.call cimport Call
+from gapless.engine.dispatch cimport (
+    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error, reply_wrong_type,
+)
+from gapless.engine.keyspace cimport (
+    EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_find, keyspace_resize, keyspace_touched,
+)
+from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.reply cimport reply_array, reply_error, reply_int, reply_null
+
+cdef int64_t BIT_OFFSET_LIMIT = <int64_t>1 << 32
+
+cdef enum Verb:
+    VERB_GET
+    VERB_SET
+    VERB_INCRBY
+
+cdef enum Overflow:
+    OVERFLOW_WRAP
+    OVERFLOW_SAT
+    OVERFLOW_FAIL
+
+cdef struct Step:
+    int verb
+    int overflow
+    bint is_signed
+    int bits
+    int64_t offset
+    int64_t operand
+
+
+cdef bint parse_type(Call* call, int i, Step* step) noexcept nogil:
+    cdef const uint8_t* text = call.argv[i].data
+    cdef size_t n = call.argv[i].size
+    cdef int64_t bits
+    if n >= 2 and (text[0] == c'i' or text[0] == c'u') and parse_int64(text + 1, n - 1, &bits):
+        step.is_signed = text[0] == c'i'
+        if 1 <= bits <= (64 if step.is_signed else 63):
+            step.bits = <int>bits
+            return True
+    reply_error(call.reply, b"ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.")
+    return False
+
+
+cdef bint parse_offset(Call* call, int i, Step* step) noexcept nogil:
+    cdef const uint8_t* text = call.argv[i].data
+    cdef size_t n = call.argv[i].size
+    cdef int64_t offset, scale = 1
+    if n > 0 and text[0] == c'#':
+        text += 1
+        n -= 1
+        scale = step.bits
+    if parse_int64(text, n, &offset) and 0 <= offset < BIT_OFFSET_LIMIT and offset * scale < BIT_OFFSET_LIMIT:
+        step.offset = offset * scale
+        if step.offset + step.bits <= BIT_OFFSET_LIMIT:
+            return True
+    reply_error(call.reply, b"ERR bit offset is not an integer or out of range")
+    return False
+
+
+cdef uint64_t read_bits(const uint8_t* p, uint64_t n, int64_t offset, int bits) noexcept nogil:
+    """Unsigned; beyond the value's end lie zeros."""
+    cdef uint64_t v = 0
+    cdef int64_t at
+    for at in range(offset, offset + bits):
+        v <<= 1
+        if <uint64_t>(at >> 3) < n:
+            v |= (p[at >> 3] >> (7 - (at & 7))) & 1
+    return v
+
+
+cdef void write_bits(uint8_t* p, int64_t offset, int bits, uint64_t v) noexcept nogil:
+    cdef int i, shift
+    cdef int64_t at
+    for i in range(bits):
+        at = offset + i
+        shift = 7 - <int>(at & 7)
+        p[at >> 3] = <uint8_t>((p[at >> 3] & ~(1 << shift)) | (((v >> (bits - 1 - i)) & 1) << shift))
+
+
+cdef inline int64_t as_signed(uint64_t v, int bits) noexcept nogil:
+    if bits < 64 and (v >> (bits - 1)) & 1:
+        v |= <uint64_t>0xffffffffffffffff << bits
+    return <int64_t>v
+
+
+cdef inline uint64_t mask_of(int bits) noexcept nogil:
+    return <uint64_t>0xffffffffffffffff if bits == 64 else ((<uint64_t>1 << bits) - 1)
+
+
+cdef bint fit(const Step* step, uint64_t old, bint adding, uint64_t* result) noexcept nogil:
+    """The value to store, by the overflow mode. False: FAIL, store nothing. __int128 is not Cython's: bounds are compared apart."""
+    cdef int64_t low, high, value, delta
+    cdef uint64_t most, sum
+    cdef int beyond = 0
+    delta = step.operand
+    if step.is_signed:
+        high = <int64_t>(mask_of(step.bits) >> 1)
+        low = -high - 1
+        value = as_signed(old, step.bits) if adding else 0
+        if (delta > 0 and value > 0 and delta > high - value) or (delta > high and value <= 0 and value > high - delta):
+            beyond = 1
+        elif delta < 0 and value < 0 and delta < low - value:
+            beyond = -1
+        elif delta < low and value >= 0 and value < low - delta:
+            beyond = -1
+        sum = <uint64_t>value + <uint64_t>delta
+        if beyond and step.overflow == OVERFLOW_SAT:
+            sum = <uint64_t>(high if beyond > 0 else low)
+    else:
+        most = mask_of(step.bits)
+        if not adding:
+            sum = <uint64_t>delta
+            if sum > most:
+                beyond = 1
+        else:
+            sum = old + <uint64_t>delta
+            if delta > 0 and <uint64_t>delta > most - old:
+                beyond = 1
+            elif delta < 0 and (<uint64_t>0 - <uint64_t>delta) > old:
+                beyond = -1
+        if beyond and step.overflow == OVERFLOW_SAT:
+            sum = most if beyond > 0 else 0
+    if beyond and step.overflow == OVERFLOW_FAIL:
+        return False
+    result[0] = sum & mask_of(step.bits)
+    return True
+
+
+cdef int parse_steps(Call* call, Step* steps, int64_t* last_bit, bint* writes) noexcept nogil:
+    """How many; -1 after replying an error."""
+    cdef int n = 0, i = 2, overflow = OVERFLOW_WRAP, left
+    cdef Step* step
+    while i < call.argc:
+        left = call.argc - i - 1
+        step = &steps[n]
+        if arg_is(call, i, b"GET") and left >= 2:
+            step.verb = VERB_GET
+        elif arg_is(call, i, b"SET") and left >= 3:
+            step.verb = VERB_SET
+        elif arg_is(call, i, b"INCRBY") and left >= 3:
+            step.verb = VERB_INCRBY
+        elif arg_is(call, i, b"OVERFLOW") and left >= 1:
+            i += 1
+            if arg_is(call, i, b"WRAP"):
+                overflow = OVERFLOW_WRAP
+            elif arg_is(call, i, b"SAT"):
+                overflow = OVERFLOW_SAT
+            elif arg_is(call, i, b"FAIL"):
+                overflow = OVERFLOW_FAIL
+            else:
+                reply_error(call.reply, b"ERR Invalid OVERFLOW type specified")
+                return -1
+            i += 1
+            continue
+        else:
+            reply_syntax_error(call)
+            return -1
+        if not parse_type(call, i + 1, step) or not parse_offset(call, i + 2, step):
+            return -1
+        step.overflow = overflow
+        if step.verb != VERB_GET:
+            writes[0] = True
+            last_bit[0] = max(last_bit[0], step.offset + step.bits - 1)
+            if not arg_int64(call, i + 3, &step.operand):
+                return -1
+            i += 1
+        i += 3
+        n += 1
+    return n
+
+
+cdef void run_steps(Call* call, Value* v, Step* steps, int n, bint* changed) noexcept nogil:
+    cdef int i
+    cdef Step* step
+    cdef uint64_t old, new
+    cdef const uint8_t* data = v.data
+    reply_array(call.reply, n)
+    for i in range(n):
+        step = &steps[i]
+        old = read_bits(data, v.size, step.offset, step.bits)
+        if step.verb == VERB_GET:
+            reply_int(call.reply, as_signed(old, step.bits) if step.is_signed else <int64_t>old)
+            continue
+        new = 0
+        if not fit(step, old, step.verb == VERB_INCRBY, &new):
+            reply_null(call.reply)
+            continue
+        if step.verb == VERB_SET:
+            reply_int(call.reply, as_signed(old, step.bits) if step.is_signed else <int64_t>old)
+        else:
+            reply_int(call.reply, as_signed(new, step.bits) if step.is_signed else <int64_t>new)
+        write_bits(v.data, step.offset, step.bits, new)
+        changed[0] = True
+
+
+cdef void bitfield(Call* call, bint readonly) noexcept nogil:
+    cdef Value v
+    cdef Step* steps = <Step*>malloc((call.argc + 1) * sizeof(Step))
+    cdef int64_t last_bit = -1
+    cdef bint writes = False, changed = False, there
+    cdef int n
+    if steps == NULL:
+        reply_error(call.reply, b"OOM command not allowed when used memory > 'maxmemory'.")
+        return
+    n = parse_steps(call, steps, &last_bit, &writes)
+    if n >= 0 and writes and readonly:
+        reply_error(call.reply, b"ERR BITFIELD_RO only supports the GET subcommand")
+        n = -1
+    if n < 0:
+        free(steps)
+        return
+    there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
+                          FIND_WRITE if writes else find_read(call), &v)
+    if there and v.type != TYPE_STRING:
+        free(steps)
+        reply_wrong_type(call)
+        return
+    if not there:
+        v.data = NULL
+        v.size = 0
+    if writes:
+        if not there:
+            if not call_status(call, keyspace_create(
+                    call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, TYPE_STRING,
+                    <uint64_t>(last_bit >> 3) + 1, EXPIRE_NEVER, &v)):
+                free(steps)
+                return
+        elif v.size < <uint64_t>(last_bit >> 3) + 1 and not call_status(
+                call, keyspace_resize(call.keys, &v, call.argv[1].data, call.argv[1].size, <uint64_t>(last_bit >> 3) + 1)):
+            free(steps)
+            return
+    run_steps(call, &v, steps, n, &changed)
+    if changed:
+        keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+    free(steps)
+
+
+cdef void cmd_bitfield(Call* call) noexcept nogil:
+    bitfield(call, False)
+
+
+cdef void cmd_bitfield_ro(Call* call) noexcept nogil:
+    bitfield(call, True)
+
+
+handler_register(b"bitmaps.bitfield", cmd_bitfield)
+handler_register(b"bitmaps.bitfield_ro", cmd_bitfield_ro)
