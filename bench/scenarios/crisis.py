@@ -45,7 +45,7 @@ def _lab(context: Context) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="gapless-bench-") as directory:
         result = Path(directory) / "crisis.json"
         command = [sys.executable, "-m", "gapless", "lab", "crisis", "--json", str(result)]
-        command += ["--report", str(Path(directory) / "crisis.html")]
+        command += ["--no-report"]
         for name in context.servers:
             if name != GAPLESS:
                 command += ["--peer", REGISTRY[name].command()[0]]
