@@ -47,7 +47,12 @@ def bar_text(bar: Bar) -> str:
 
 
 def verdict_text(verdict: Verdict) -> str:
-    return f"{number(verdict.value)} x {verdict.peer}" if verdict.peer else number(verdict.value)
+    if not verdict.peer:
+        return number(verdict.value)
+    near_one = 0.9 < verdict.value < 1.1
+    return (
+        f"{verdict.value:.3f} x {verdict.peer}" if near_one else f"{number(verdict.value)} x {verdict.peer}"
+    )
 
 
 def subjects(rows: Sequence[Row]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.client import KEY_BYTES, fill, run_load
+from bench.client import KEY_BYTES, fill
 from bench.context import Context
 from bench.results import Bar
 from bench.servers import PEERS
@@ -26,9 +26,15 @@ def run(context: Context) -> None:
             memory.add(server.name, (server.settled_rss_bytes() - empty) / keys - KEY_BYTES - VALUE_BYTES)
         for number, server in context.alternate(servers):
             context.progress(f"round {number + 1}: {server.name}")
-            load = run_load(
-                server, "get", keys=keys, value=VALUE_BYTES, pipeline=16, seconds=seconds, seed=number + 2
+            load = context.measure(
+                speed,
+                server,
+                "get",
+                keys=keys,
+                value=VALUE_BYTES,
+                pipeline=16,
+                seconds=seconds,
+                seed=number + 2,
             )
             speed.add(server.name, load.requests_per_second / 1e3)
             cpu.add(server.name, load.cpu_us_per_request)
-            context.note_noise(speed, load)

@@ -5,7 +5,7 @@ Noise of other programs hardly touches it, unlike requests per second.
 
 from __future__ import annotations
 
-from bench.client import fill, floor_running, run_load
+from bench.client import fill, floor_running
 from bench.context import Context
 from bench.results import Bar
 from bench.servers import PEERS
@@ -26,11 +26,19 @@ def run(context: Context) -> None:
                 row = context.row(what, "us CPU/req", Bar("at most", limit, PEERS))
                 for number, server in context.alternate(servers):
                     context.progress(f"{what}, round {number + 1}: {server.name}")
-                    load = run_load(
-                        server, op, keys=keys, value=64, pipeline=pipeline, requests=requests, seed=number + 2
+                    load = context.measure(
+                        row,
+                        server,
+                        op,
+                        keys=keys,
+                        value=64,
+                        pipeline=pipeline,
+                        requests=requests,
+                        seed=number + 2,
                     )
                     row.add(server.name, load.cpu_us_per_request)
-                    context.note_noise(row, load)
                 with floor_running(op, 64) as floor:
-                    load = run_load(floor, op, keys=keys, pipeline=pipeline, requests=requests, unchecked="")
+                    load = context.measure(
+                        row, floor, op, keys=keys, pipeline=pipeline, requests=requests, unchecked=""
+                    )
                     row.add(floor.name, load.cpu_us_per_request)

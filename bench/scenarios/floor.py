@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.client import floor_running, run_load
+from bench.client import floor_running
 from bench.context import Context
 
 
@@ -15,7 +15,6 @@ def run(context: Context) -> None:
             for number in range(context.rounds):
                 context.progress(f"{what}, round {number + 1}")
                 with floor_running(op, 64) as floor:
-                    load = run_load(floor, op, pipeline=pipeline, seconds=seconds, unchecked="")
+                    load = context.measure(speed, floor, op, pipeline=pipeline, seconds=seconds, unchecked="")
                 speed.add(floor.name, load.requests_per_second / 1e3)
                 cpu.add(floor.name, load.cpu_us_per_request)
-                context.note_noise(speed, load)

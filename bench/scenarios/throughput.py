@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.client import fill, run_load
+from bench.client import fill
 from bench.context import Context
 from bench.results import Bar
 from bench.servers import PEERS
@@ -23,8 +23,14 @@ def run(context: Context) -> None:
                 row = context.row(what, "k req/s", Bar("at least", limit, PEERS))
                 for number, server in context.alternate(servers):
                     context.progress(f"{what}, round {number + 1}: {server.name}")
-                    load = run_load(
-                        server, op, keys=keys, value=64, pipeline=pipeline, seconds=seconds, seed=number + 2
+                    load = context.measure(
+                        row,
+                        server,
+                        op,
+                        keys=keys,
+                        value=64,
+                        pipeline=pipeline,
+                        seconds=seconds,
+                        seed=number + 2,
                     )
                     row.add(server.name, load.requests_per_second / 1e3)
-                    context.note_noise(row, load)
