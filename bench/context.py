@@ -80,7 +80,7 @@ class Context:
         self.longest_slice_us[scenario] = max(slice_us, self.longest_slice_us.get(scenario, 0.0))
 
     def measure(self, row: Row, server: Target, op: str, **options: str | float) -> Load:
-        """Run a load; again where other programs got in its way. The least disturbed counts, whatever it says."""
+        """Run a load; again where other programs got in its way. The least disturbed counts."""
         loads: list[Load] = []
         while len(loads) <= REPEATS_MAX:
             self.wait_for_quiet()
