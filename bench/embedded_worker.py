@@ -20,7 +20,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def _gapless() -> Subject:
 
     def slices() -> float | None:
         for report in (store.stats(), store.memory()):
-            if isinstance(report, dict) and "longest_slice_us" in report:
+            if isinstance(report, Mapping) and "longest_slice_us" in report:
                 return float(report["longest_slice_us"])
         return None
 
