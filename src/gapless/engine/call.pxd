@@ -48,12 +48,18 @@ cdef struct Arg:
 
 cdef struct Command            # below
 cdef struct Call
+cdef struct Dispatch
 
 ctypedef void (*Handler)(Call* call) noexcept nogil
 
 
+cdef enum:
+    LATENCY_BUCKETS = 34
+    ERROR_KINDS = 64
+
+
 cdef struct Command:
-    char name[32]              # lower case, as Redis prints it
+    char name[40]              # lower case, as Redis prints it
     int arity                  # >= 0 exact, < 0 at least, the name counted
     uint32_t flags
     int key_first              # argument position of the first key; 0: none
@@ -61,13 +67,17 @@ cdef struct Command:
     int key_step
     Handler handler            # NULL with COMMAND_PYTHON
     void* python_handler       # borrowed reference, kept alive by the table
-    uint32_t row               # its place in the table
+    uint32_t row               # its place in Dispatch.commands
+    uint32_t name_size
+    uint64_t name_word         # of the name: see command_word()
+    uint32_t sub_first         # rows of its subcommands ("client|list"); sub_count 0: it has none
+    uint32_t sub_count
     # statistics, per row
     uint64_t calls
     uint64_t ticks             # of clock_ticks()
     uint64_t failed
     uint64_t rejected
-    uint64_t* latency          # histogram, NULL until the first call: see loop
+    uint64_t latency[LATENCY_BUCKETS]  # calls that took up to 1024 ns << i
 
 
 cdef struct Session:
@@ -76,10 +86,15 @@ cdef struct Session:
     int protocol               # 2 or 3
     uint32_t flags             # SessionFlag
     uint32_t multi_count       # commands queued
+    uint32_t multi_flags       # CommandFlag of all of them
+    uint32_t watched_count
+    uint64_t multi_bytes       # memory that the queue takes
     void* queue                # MULTI's queue: owned by transactions
+    void* queue_last
     void* watched              # WATCH's list: owned by transactions
-    void* python               # the Python-side Session object, borrowed; NULL until one is asked for
+    void* python               # the Python-side Session object, a reference owned; NULL until one is asked for
     void* client               # the network client; NULL for a connection inside the process
+    const char* address        # "127.0.0.1:1234", "/path:0" or ""; lives as long as the session
     const Command* last_command
     int64_t created_ms
     int64_t active_ms          # time of the last command
@@ -93,4 +108,40 @@ cdef struct Call:
     Arg* argv                  # argv[0] is the name as it was sent
     int argc
     uint64_t hash              # keyspace_hash() of argv[command.key_first], when that is > 0 and argc reaches it
+    Dispatch* dispatch
     void* engine               # the Engine object (borrowed), for handlers in Python
+    size_t size                # bytes of all arguments
+
+
+cdef struct ErrorCount:
+    char kind[32]              # the error's first word: "ERR", "WRONGTYPE"
+    uint64_t count
+
+
+cdef struct Dispatch:
+    # What dispatch needs to know of one engine.
+    Keyspace* keys
+    void* engine               # the Engine object, borrowed
+    Command* commands
+    uint32_t command_count     # subcommands included
+    uint16_t* table            # hash table of the commands without a parent: row + 1
+    uint32_t table_mask
+    bint password_required     # a session must have SESSION_AUTHENTICATED
+    uint64_t tick              # clock_ticks() at the end of the last command
+    uint64_t ns_per_tick       # times 2^32
+    uint64_t slow_ticks        # commands that take as long are handed to on_slow; 2^64 - 1: none
+    uint64_t calls             # commands executed
+    uint64_t errors            # error replies
+    ErrorCount error_counts[ERROR_KINDS]
+    int error_kinds
+    void* watches              # owned by transactions
+    Session** monitors
+    int monitor_count
+    int monitor_room
+    uint64_t session_ids       # the last one given
+    # Set by the layers above.
+    void (*python)(Call* call) noexcept nogil
+    void (*on_slow)(Call* call, uint64_t ticks) noexcept nogil
+    void (*queue)(Call* call) noexcept nogil
+    void (*exec_abort)(Call* call) noexcept nogil
+    Reply* (*output)(Dispatch* d, Session* session) noexcept nogil   # where to write to another session; sent at the end of the turn

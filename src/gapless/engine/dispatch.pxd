@@ -3,9 +3,9 @@
 Handlers are registered by name at import; the table of commands (gapless.commands) names them. One Dispatch serves one engine.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, unlikely
-from gapless.engine.call cimport SESSION_NO_TOUCH, Arg, Call, Handler
-from gapless.engine.keyspace cimport FIND_COUNT, FIND_READ
+from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, load_u32, load_u64, unlikely
+from gapless.engine.call cimport SESSION_NO_TOUCH, Arg, Call, Command, Dispatch, Handler, Session
+from gapless.engine.keyspace cimport FIND_COUNT, FIND_READ, Keyspace
 from gapless.engine.reply cimport Reply, reply_error
 
 
@@ -99,3 +99,37 @@ cdef inline bint call_status(Call* call, Status status) noexcept nogil:
     else:
         reply_error(call.reply, b"ERR no such key")
     return False
+
+
+# ---- for the loop and the engine
+# A name as one word, upper and lower case alike: with the length it nearly always tells commands apart.
+cdef inline uint64_t command_word(const uint8_t* name, size_t n) noexcept nogil:
+    if n >= 8:
+        return load_u64(name) | <uint64_t>0x2020202020202020
+    if n >= 4:
+        return (<uint64_t>load_u32(name) | <uint64_t>load_u32(name + n - 4) << 32) | <uint64_t>0x2020202020202020
+    if n == 0:
+        return 0
+    return (<uint64_t>name[0] | <uint64_t>name[n >> 1] << 8 | <uint64_t>name[n - 1] << 16) | 0x202020
+
+
+cdef inline uint32_t command_slot(uint64_t word, size_t n) noexcept nogil:
+    return <uint32_t>(((word ^ n) * <uint64_t>0x9e3779b97f4a7c15) >> 40)
+
+
+cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept
+cdef void dispatch_free(Dispatch* d) noexcept
+# Makes the rows from the Python table; raises ValueError for a handler nobody registered.
+cdef int dispatch_load(Dispatch* d, object commands) except -1
+# The row, subcommand included, or NULL when there is none: dispatch_execute() then says what is wrong.
+cdef Command* dispatch_find(Dispatch* d, const Arg* argv, int argc) noexcept nogil
+# A session's command from checks to statistics. Of `call` all is filled in but keys, engine and dispatch; command may be NULL.
+cdef void dispatch_execute(Dispatch* d, Call* call) noexcept nogil
+# The handler and the statistics alone, for EXEC.
+cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil
+# Refuses a command with this error ("ERR ..."), as Redis refuses: counted, and a transaction being queued is spoilt.
+cdef void dispatch_reject(Dispatch* d, Call* call, const uint8_t* text, size_t n) noexcept nogil
+cdef int monitor_add(Dispatch* d, Session* session) except -1
+cdef void monitor_remove(Dispatch* d, Session* session) noexcept nogil
+# ns_per_tick against the monotonic clock; takes a few ms.
+cdef void dispatch_calibrate(Dispatch* d) noexcept nogil
