@@ -2,7 +2,7 @@
 
 Command rows come from the table in gapless.commands (plain Python data); the compiled side keeps one C struct a row.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.reply cimport Reply
 
@@ -128,7 +128,7 @@ cdef struct Dispatch:
     uint32_t table_mask
     bint password_required     # a session must have SESSION_AUTHENTICATED
     uint64_t tick              # clock_ticks() at the end of the last command
-    uint64_t ns_per_tick       # times 2^32
+    uint64_t ns_per_tick       # times 2^24
     uint64_t slow_ticks        # commands that take as long are handed to on_slow; 2^64 - 1: none
     uint64_t calls             # commands executed
     uint64_t errors            # error replies

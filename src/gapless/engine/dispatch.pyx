@@ -74,7 +74,7 @@ cdef void dispatch_calibrate(Dispatch* d) noexcept nogil:
     while end - start < 2000000:
         end = clock_monotonic_ns()
     ticks = clock_ticks() - ticks
-    d.ns_per_tick = (<uint64_t>(end - start) << 32) // (ticks if ticks else 1)
+    d.ns_per_tick = (<uint64_t>(end - start) << 24) // (ticks if ticks else 1)
 
 
 cdef int _fill(Dispatch* d, uint32_t row, object command, object parent) except -1:
@@ -338,10 +338,15 @@ cdef void _feed_monitors(Dispatch* d, Call* call) noexcept nogil:
     cdef int i, at, n
     cdef int64_t us
     cdef uint8_t* p
+    cdef const char* prefix = ""
+    cdef const char* address = ""
     us = _realtime_us()
+    if call.session.flags & SESSION_UNIX_SOCKET:
+        prefix = "unix:"
+    if call.session.address != NULL:
+        address = call.session.address
     n = snprintf(head, sizeof(head), "+%lld.%06lld [%d %s%s]", <long long>(us // 1000000), <long long>(us % 1000000),
-                 call.session.db, b"unix:" if call.session.flags & SESSION_UNIX_SOCKET else b"",
-                 call.session.address if call.session.address != NULL else b"")
+                 call.session.db, prefix, address)
     if n >= <int>sizeof(head):
         n = sizeof(head) - 1
     for i in range(d.monitor_count):
@@ -388,7 +393,9 @@ cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil:
     c.calls += 1
     c.ticks += ticks
     # 2^32 ticks are seconds: the product can't overflow for a command below that.
-    bucket = gapless_bit_length(((ticks & 0xffffffff) * d.ns_per_tick) >> 42) if likely(ticks >> 32 == 0) else 31
+    bucket = LATENCY_BUCKETS - 1
+    if likely(ticks >> 32 == 0):
+        bucket = gapless_bit_length((ticks * d.ns_per_tick) >> 34)
     c.latency[bucket if bucket < LATENCY_BUCKETS else LATENCY_BUCKETS - 1] += 1
     if unlikely(reply.errors != errors):
         c.failed += 1
