@@ -170,7 +170,7 @@ def running(name: str, *options: str) -> Iterator[Server]:
         port, log = spare_port(), Path(directory) / "log"
         with log.open("wb") as output, proc.on_core(proc.server_core()):
             process = subprocess.Popen(
-                [*command, "--port", str(port), "--save", "", "--appendonly", "no"],
+                [*command, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
