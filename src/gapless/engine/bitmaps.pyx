@@ -16,8 +16,6 @@ from gapless.engine.reply cimport reply_error, reply_int
 cdef extern from * nogil:
     int __builtin_popcountll(unsigned long long v)
 
-
-
 cdef int64_t BIT_OFFSET_LIMIT = <int64_t>1 << 32
 
 cdef enum Operation:

@@ -12,7 +12,7 @@ from gapless.engine.keyspace cimport (
     keyspace_committed, keyspace_hash_at, keyspace_record_key,
 )
 from gapless.engine.log cimport (
-    SEGMENT_CLEANING, SEGMENT_FREE, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
+    SEGMENT_FREE, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
     log_release, log_seal, log_unit, log_unlist,
 )
 from gapless.engine.record cimport (
@@ -235,10 +235,10 @@ cdef uint32_t best_victim(const Keyspace* ks, uint32_t worst_use) noexcept nogil
 
 cdef uint32_t next_to_evict_from(Keyspace* ks) noexcept nogil:
     """Eviction goes round the segment table; of volatile policies only segments of records with a TTL count."""
-    cdef uint32_t step, unit, best = 0
+    cdef uint32_t _step, unit, best = 0
     cdef Segment* s
     cdef bint volatile = not ks.policy & POLICY_ALLKEYS
-    for step in range(ks.arena.high_water):
+    for _step in range(ks.arena.high_water):
         ks.cleaner.hand += 1
         if ks.cleaner.hand >= ks.arena.high_water:
             ks.cleaner.hand = 1
@@ -277,14 +277,14 @@ cdef uint32_t cold_threshold(Keyspace* ks) noexcept nogil:
     cdef uint64_t* bucket
     cdef uint32_t[SAMPLE_BUCKETS * BUCKET_SLOTS] samples
     cdef uint32_t pivot
-    cdef int tries, db, i, j, n = 0, want
+    cdef int _try, db, i, j, n = 0, want
     if ks.policy & (POLICY_RANDOM | POLICY_TTL):
         return 0
     for db in range(ks.databases):
         total += ks.index[db].bucket_count if ks.index[db].keys else 0
     if total == 0:
         return 0
-    for tries in range(SAMPLE_BUCKETS):
+    for _try in range(SAMPLE_BUCKETS):
         x = ks.random_state
         x ^= x >> 12
         x ^= x << 25

@@ -36,7 +36,6 @@ cdef struct Index:
     const uint8_t* records     # the arena's base, for prefetching only
 
 
-
 cdef inline uint64_t slot_position(uint64_t slot) noexcept nogil:
     return slot & <uint64_t>0xffffffffff
 

@@ -2,7 +2,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from gapless.engine.arena cimport range_discard, range_release, range_reserve
-from gapless.engine.base cimport INVARIANT, prefetch, unlikely
+from gapless.engine.base cimport INVARIANT, prefetch
 
 cdef extern from "sys/mman.h" nogil:
     int madvise(void* at, size_t n, int advice)
@@ -295,8 +295,8 @@ cdef uint64_t index_scan_bucket(const Index* index, uint64_t cursor) noexcept no
 
 cdef inline uint64_t reverse_bits(uint64_t v) noexcept nogil:
     cdef uint64_t r = 0
-    cdef int i
-    for i in range(64):
+    cdef int _i
+    for _i in range(64):
         r = (r << 1) | (v & 1)
         v >>= 1
     return r

@@ -1,9 +1,9 @@
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memmove, memset
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
-    INVARIANT, STATUS_EXISTS, STATUS_FULL, STATUS_MISSING, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
+    INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
     hash_bytes, likely, load_u64, store_u32, store_u64, unlikely,
 )
 from gapless.engine.audit cimport audit
@@ -15,10 +15,10 @@ from gapless.engine.index cimport (
     slot_is_link, slot_position, tag_of,
 )
 from gapless.engine.log cimport (
-    SEGMENT_EXPIRED, Segment, log_append, log_at, log_due, log_free, log_kill, log_new, log_unit,
+    log_append, log_at, log_due, log_free, log_kill, log_new,
 )
 from gapless.engine.record cimport (
-    RECORD_DB_MASK, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK,
+    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK,
     RECORD_WIDE_TTL, Record, record_decode, record_encode, record_head_bytes,
 )
 

@@ -1,5 +1,5 @@
 """The commands of strings: https://redis.io/docs/latest/commands/?group=string."""
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from gapless.engine.base cimport likely, unlikely
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
@@ -124,13 +124,12 @@ cdef void cmd_set(Call* call) noexcept nogil:
 
 
 cdef void set_with_options(Call* call) noexcept nogil:
-    cdef int flags = 0, i = 3, unit = 0, before
+    cdef int flags = 0, i = 3, unit = 0
     cdef int64_t expire_ms = EXPIRE_NEVER
     cdef Value v
     cdef bint there
     cdef int expire_at = 0
     while i < call.argc:
-        before = flags
         if arg_is(call, i, b"NX") and not flags & SET_XX:
             flags |= SET_NX
         elif arg_is(call, i, b"XX") and not flags & SET_NX:
