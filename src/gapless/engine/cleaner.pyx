@@ -47,6 +47,20 @@ cdef uint32_t coldness(const Keyspace* ks, uint64_t slot) noexcept nogil:
     return (ks.access_seconds - <uint32_t>(slot >> 48)) & 0xffff
 
 
+cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
+    cdef uint64_t x = ks.random_state
+    x ^= x >> 12
+    x ^= x << 25
+    x ^= x >> 27
+    ks.random_state = x
+    return (x * <uint64_t>0x2545F4914F6CDD1D) >> 16
+
+
+cdef inline bint is_cold(Keyspace* ks, uint64_t slot) noexcept nogil:
+    cdef uint32_t cold = coldness(ks, slot)
+    return cold > ks.cleaner.cold or (cold == ks.cleaner.cold and (random_next(ks) & 0xffff) < ks.cleaner.cold_ties)
+
+
 cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint64_t hash) noexcept nogil:
     """Takes a live record out of the index (slot NULL: it is of a flushed database) and counts it dead."""
     cdef uint32_t db_index = r.marks & RECORD_DB_MASK
@@ -121,7 +135,7 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             elif group[i].expire_ms >= 0 and group[i].expire_ms <= ks.now_ms and ks.active_expire:
                 drop(ks, &group[i], position, slot, hashes[i])
                 ks.stats.expired += 1
-            elif fate == FATE_EVICT and coldness(ks, slot[0]) >= ks.cleaner.cold:
+            elif fate == FATE_EVICT and is_cold(ks, slot[0]):
                 drop(ks, &group[i], position, slot, hashes[i])
                 ks.stats.evicted += 1
             elif not move(ks, &group[i], position, slot):
@@ -270,27 +284,24 @@ cdef void close_window_of(Keyspace* ks, uint32_t unit) noexcept nogil:
             return
 
 
-cdef uint32_t cold_threshold(Keyspace* ks) noexcept nogil:
-    """The coldness that the coldest 1/COLD_SHARE of sampled keys reach."""
-    cdef uint64_t total = 0, number, x
+cdef void find_cold(Keyspace* ks) noexcept nogil:
+    """Sets the coldness beyond which the coldest 1/COLD_SHARE of sampled keys are, and how many of those just as cold go."""
+    cdef uint64_t total = 0, number
     cdef Index* index
     cdef uint64_t* bucket
     cdef uint32_t[SAMPLE_BUCKETS * BUCKET_SLOTS] samples
     cdef uint32_t pivot
-    cdef int _try, db, i, j, n = 0, want
+    cdef int _try, db, i, j, n = 0, want, colder = 0, equal = 0
+    ks.cleaner.cold = 0
+    ks.cleaner.cold_ties = 65536
     if ks.policy & (POLICY_RANDOM | POLICY_TTL):
-        return 0
+        return
     for db in range(ks.databases):
         total += ks.index[db].bucket_count if ks.index[db].keys else 0
     if total == 0:
-        return 0
+        return
     for _try in range(SAMPLE_BUCKETS):
-        x = ks.random_state
-        x ^= x >> 12
-        x ^= x << 25
-        x ^= x >> 27
-        ks.random_state = x
-        number = (x * <uint64_t>0x2545F4914F6CDD1D) % total
+        number = random_next(ks) % total
         index = NULL
         for db in range(ks.databases):
             if ks.index[db].keys == 0:
@@ -310,9 +321,9 @@ cdef uint32_t cold_threshold(Keyspace* ks) noexcept nogil:
             samples[n] = coldness(ks, bucket[i])
             n += 1
     if n == 0:
-        return 0
+        return
     # The want-th largest, by insertion sort of a few hundred numbers: microseconds, once a segment.
-    want = n // COLD_SHARE
+    want = max(n // COLD_SHARE, 1)
     for i in range(1, n):
         pivot = samples[i]
         j = i - 1
@@ -320,7 +331,11 @@ cdef uint32_t cold_threshold(Keyspace* ks) noexcept nogil:
             samples[j + 1] = samples[j]
             j -= 1
         samples[j + 1] = pivot
-    return samples[want]
+    ks.cleaner.cold = samples[want - 1]
+    for i in range(n):
+        colder += samples[i] > ks.cleaner.cold
+        equal += samples[i] == ks.cleaner.cold
+    ks.cleaner.cold_ties = <uint32_t>(65536 * (want - colder) // equal)
 
 
 cdef bint begin(Keyspace* ks, uint32_t unit, bint evicting) noexcept nogil:
@@ -331,7 +346,7 @@ cdef bint begin(Keyspace* ks, uint32_t unit, bint evicting) noexcept nogil:
     ks.cleaner.offset = 0
     ks.cleaner.evicting = evicting
     if evicting:
-        ks.cleaner.cold = cold_threshold(ks)
+        find_cold(ks)
     return True
 
 
@@ -457,7 +472,7 @@ cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
             return False
     if ks.policy & (POLICY_LRU | POLICY_LFU | POLICY_RANDOM | POLICY_TTL) and not ks.cleaner.evicting:
         ks.cleaner.evicting = bool(ks.policy & POLICY_ALLKEYS) or ks.log.segments[ks.cleaner.victim].window != 0
-        ks.cleaner.cold = cold_threshold(ks)
+        find_cold(ks)
     if go_on(ks, deadline_ns, &work) >= 0:
         return True
     return False
