@@ -29,6 +29,7 @@ cdef enum ClientState:
     CLIENT_WANTS_WRITE = 4     # EPOLLOUT is asked for
     CLIENT_DOOMED = 8          # will be freed at the end of the turn
     CLIENT_PAUSED = 16         # CLIENT PAUSE holds its next request back
+    CLIENT_DEAF = 32           # its socket is not read, for as long as it is paused
 
 
 cdef struct Client:
@@ -132,6 +133,8 @@ cdef struct Loop:
 
 cdef Loop* loop_new(Dispatch* dispatch, EngineLock* lock) noexcept
 cdef void loop_free(Loop* loop) noexcept nogil
+# Closes all clients and listening sockets.
+cdef void loop_close(Loop* loop) noexcept nogil
 cdef int loop_listen(Loop* loop, int fd) noexcept nogil
 # Runs until loop_stop(). Takes the lock itself.
 cdef void loop_run(Loop* loop) noexcept nogil

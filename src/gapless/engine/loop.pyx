@@ -183,13 +183,22 @@ cdef Loop* loop_new(Dispatch* dispatch, EngineLock* lock) noexcept:
     return loop
 
 
-cdef void loop_free(Loop* loop) noexcept nogil:
-    global _loop_count
+cdef void loop_close(Loop* loop) noexcept nogil:
     cdef int i
     while loop.first != NULL:
         _free_client(loop, loop.first)
     for i in range(loop.listener_count):
         close(loop.listeners[i])
+    loop.listener_count = 0
+    loop.again_count = 0
+    loop.entry_count = 0
+    loop.touched = NULL
+
+
+cdef void loop_free(Loop* loop) noexcept nogil:
+    global _loop_count
+    cdef int i
+    loop_close(loop)
     close(loop.epoll_fd)
     close(loop.wake_fd)
     if loop.statm_fd >= 0:
@@ -369,6 +378,12 @@ cdef inline void _give_reply_buffer(Loop* loop, Client* c) noexcept nogil:
         c.reply.room = 0
 
 
+cdef void _ask(Loop* loop, Client* c) noexcept nogil:
+    """Asks for the events the client's state calls for."""
+    gapless_epoll(loop.epoll_fd, EPOLL_CTL_MOD, c.fd,
+                  (0 if c.state & CLIENT_DEAF else EPOLLIN) | (EPOLLOUT if c.state & CLIENT_WANTS_WRITE else 0), c)
+
+
 cdef void _check_output_limit(Loop* loop, Client* c) noexcept nogil:
     cdef uint64_t waiting = c.reply.length - c.reply.sent
     cdef OutputLimit* limit = &loop.output_limits[CLASS_REPLICA if c.session.flags & SESSION_MONITOR else CLASS_NORMAL]
@@ -405,13 +420,13 @@ cdef void _send(Loop* loop, Client* c) noexcept nogil:
         if unlikely(c.state & CLIENT_WANTS_WRITE):
             c.state &= ~<uint32_t>CLIENT_WANTS_WRITE
             c.soft_since_ms = 0
-            gapless_epoll(loop.epoll_fd, EPOLL_CTL_MOD, c.fd, EPOLLIN, c)
+            _ask(loop, c)
         if unlikely(c.session.flags & SESSION_CLOSE_AFTER_REPLY):
             client_doom(loop, c)
         return
     if not c.state & CLIENT_WANTS_WRITE:
         c.state |= CLIENT_WANTS_WRITE
-        gapless_epoll(loop.epoll_fd, EPOLL_CTL_MOD, c.fd, EPOLLIN | EPOLLOUT, c)
+        _ask(loop, c)
     # What was sent makes room before the buffer would grow.
     if c.reply.sent > (c.reply.length >> 1):
         memmove(c.reply.data, c.reply.data + c.reply.sent, c.reply.length - c.reply.sent)
@@ -577,6 +592,9 @@ cdef void _parse_own(Loop* loop, Client* c) noexcept nogil:
     """Requests from the client's own query buffer."""
     cdef size_t used
     c.state &= ~<uint32_t>(CLIENT_AGAIN | CLIENT_PAUSED)
+    if unlikely(c.state & CLIENT_DEAF) and loop.pause_until_ms == 0:
+        c.state &= ~<uint32_t>CLIENT_DEAF
+        _ask(loop, c)
     used = _parse(loop, c, c.query + c.query_at, c.query_length - c.query_at)
     c.query_at += used
     if c.query_at == c.query_length and not c.state & CLIENT_IN_BATCH and c.query != NULL:
@@ -591,6 +609,10 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
     cdef ssize_t n
     cdef uint8_t* at
     if c.state & (CLIENT_AGAIN | CLIENT_DOOMED):
+        if c.state & CLIENT_PAUSED and not c.state & CLIENT_DEAF:
+            # What it sends stays with the system until the pause is over.
+            c.state |= CLIENT_DEAF
+            _ask(loop, c)
         return
     if c.session.flags & SESSION_CLOSE_AFTER_REPLY:
         # Only its last reply is still to be sent; what it goes on sending is thrown away.
@@ -766,6 +788,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP):
                 _read(loop, c)
         if loop.again_count:
+            if loop.pause_until_ms != 0 and d.keys.now_ms >= loop.pause_until_ms:
+                loop.pause_until_ms = 0
             _go_on(loop)
         if loop.entry_count or loop.touched != NULL:
             _run_batch(loop)

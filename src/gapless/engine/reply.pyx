@@ -300,7 +300,8 @@ cdef object _kinds = None
 cdef object _load_kinds():
     global _kinds
     from gapless.commands import replies
-    _kinds = (replies.Status, replies.Error, replies.NullArray, replies.Verbatim, replies.Push, replies.NO_REPLY)
+    _kinds = (replies.Status, replies.Error, replies.NullArray, replies.Verbatim, replies.Push, replies.NO_REPLY,
+              replies.OrderedSet)
     return _kinds
 
 
@@ -330,6 +331,10 @@ cdef int _reply_special(Reply* reply, object value) except -1:
         reply_verbatim(reply, <const char*>text, len(text), _as_bytes(value.form))
     elif isinstance(value, kinds[4]):
         reply_push(reply, len(value.items))
+        for item in value.items:
+            reply_object(reply, item)
+    elif isinstance(value, kinds[6]):
+        reply_set(reply, len(value.items))
         for item in value.items:
             reply_object(reply, item)
     else:
