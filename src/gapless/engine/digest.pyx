@@ -1,0 +1,120 @@
+"""DEBUG DIGEST and DEBUG DIGEST-VALUE: one number for what a store holds, the same as Redis's for the same data.
+
+    take(D, x)    D ^= SHA-1(x)                    order does not matter
+    mix(D, x)     D ^= SHA-1(x); D = SHA-1(D)      order matters
+    a value       D = 0; mix type (u32, big-endian); mix bytes; with a TTL take "!!expire!!"
+    a key         the same, begun with mix key
+    the store     D = 0; for every database that is not empty: mix its number (u32, big-endian), take the D of each key
+"""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+from gapless.engine.call cimport Arg, Call
+from gapless.engine.dispatch cimport handler_register
+from gapless.engine.keyspace cimport (
+    FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_record_value, keyspace_scan,
+    keyspace_size,
+)
+from gapless.engine.record cimport Record
+from gapless.engine.reply cimport reply_array, reply_status
+from gapless.engine.sha1 cimport SHA1_BYTES, sha1
+
+cdef enum:
+    REDIS_TYPE_STRING = 0
+
+
+cdef struct Digest:
+    uint8_t bytes[SHA1_BYTES]
+
+
+cdef struct Walk:
+    Keyspace* keys
+    Digest* total
+
+
+cdef void take(Digest* d, const void* data, size_t n) noexcept nogil:
+    cdef Digest hashed
+    cdef int i
+    sha1(<const uint8_t*>data, n, hashed.bytes)
+    for i in range(SHA1_BYTES):
+        d.bytes[i] ^= hashed.bytes[i]
+
+
+cdef void mix(Digest* d, const void* data, size_t n) noexcept nogil:
+    cdef Digest before
+    take(d, data, n)
+    before = d[0]
+    sha1(before.bytes, SHA1_BYTES, d.bytes)
+
+
+cdef void mix_number(Digest* d, uint32_t n) noexcept nogil:
+    cdef uint8_t[4] text
+    cdef int i
+    for i in range(4):
+        text[i] = <uint8_t>(n >> (24 - 8 * i))
+    mix(d, text, 4)
+
+
+cdef void mix_value(Digest* d, const uint8_t* data, uint64_t n, bint expires) noexcept nogil:
+    mix_number(d, REDIS_TYPE_STRING)
+    mix(d, data, n)
+    if expires:
+        take(d, b"!!expire!!", 10)
+
+
+cdef void digest_record(void* context, const Record* r) noexcept nogil:
+    cdef Walk* walk = <Walk*>context
+    cdef Digest d
+    memset(&d, 0, sizeof(Digest))
+    mix(&d, keyspace_record_key(walk.keys, r), r.key_bytes)
+    mix_value(&d, keyspace_record_value(walk.keys, r), r.value_bytes, r.expire_ms >= 0)
+    take(walk.total, d.bytes, SHA1_BYTES)
+
+
+cdef void reply_digest(Call* call, const Digest* d) noexcept nogil:
+    cdef char text[2 * SHA1_BYTES + 1]
+    cdef const char* digits = b"0123456789abcdef"
+    cdef int i
+    for i in range(SHA1_BYTES):
+        text[2 * i] = digits[d.bytes[i] >> 4]
+        text[2 * i + 1] = digits[d.bytes[i] & 15]
+    text[2 * SHA1_BYTES] = 0
+    reply_status(call.reply, text)
+
+
+cdef void cmd_debug_digest(Call* call) noexcept nogil:
+    cdef Digest total
+    cdef Walk walk
+    cdef uint64_t cursor
+    cdef int db
+    memset(&total, 0, sizeof(Digest))
+    walk.keys = call.keys
+    walk.total = &total
+    for db in range(call.keys.databases):
+        if keyspace_size(call.keys, db) == 0:
+            continue
+        mix_number(&total, db)
+        cursor = 0
+        while True:
+            cursor = keyspace_scan(call.keys, db, cursor, digest_record, &walk)
+            if cursor == 0:
+                break
+    reply_digest(call, &total)
+
+
+cdef void cmd_debug_digest_value(Call* call) noexcept nogil:
+    cdef Digest d
+    cdef Value v
+    cdef const Arg* key
+    cdef int i
+    reply_array(call.reply, call.argc - 2)
+    for i in range(2, call.argc):
+        key = &call.argv[i]
+        memset(&d, 0, sizeof(Digest))
+        if keyspace_find(call.keys, call.session.db, key.data, key.size, keyspace_hash(call.keys, key.data, key.size),
+                         FIND_PEEK, &v):
+            mix_value(&d, v.data, v.size, v.expire_ms >= 0)
+        reply_digest(call, &d)
+
+
+handler_register(b"generic.debug_digest", cmd_debug_digest)
+handler_register(b"generic.debug_digest_value", cmd_debug_digest_value)

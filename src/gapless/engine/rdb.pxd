@@ -1,0 +1,28 @@
+"""Values in RDB's format: what DUMP and RESTORE exchange.
+
+    payload   type (1 byte), value, version (u16), CRC-64 of all before it (u64); little-endian
+    string    length, bytes | 11000000 i8 | 11000001 i16 | 11000010 i32 | 11000011 length of LZF, length, LZF
+    length    00nnnnnn | 01nnnnnn n | 10000000 n n n n | 10000001 n n n n n n n n; big-endian
+
+A string of up to 11 bytes that is the text of an int32 is stored as one; a longer one than 20 bytes is compressed when that
+saves 4 bytes.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from gapless.engine.call cimport Call
+
+cdef enum:
+    RDB_VERSION = 12               # of Redis 8.2
+    RDB_TYPE_STRING = 0
+    RDB_LENGTH_BYTES_MAX = 9
+    RDB_FOOTER_BYTES = 10
+
+
+# Room that rdb_write_string() may use for n bytes.
+cdef inline uint64_t rdb_string_room(uint64_t n) noexcept nogil:
+    return n + 2 * RDB_LENGTH_BYTES_MAX + 1
+
+cdef uint8_t* rdb_write_length(uint8_t* p, uint64_t n) noexcept nogil
+# Writes a string; returns where it ends.
+cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noexcept nogil
+# Length of a string's value as RDB would hold it (OBJECT's serializedlength). Compresses, therefore O(n).
+cdef int64_t rdb_string_bytes(const uint8_t* data, uint64_t n) noexcept nogil

@@ -1,0 +1,311 @@
+"""DUMP and RESTORE. See rdb.pxd."""
+from libc.stdint cimport INT64_MAX, uint32_t
+from libc.stdio cimport snprintf
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memmove, memset
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, load_u16, load_u32, load_u64, store_u16, store_u64
+from gapless.engine.crc64 cimport crc64
+from gapless.engine.dispatch cimport (
+    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error,
+)
+from gapless.engine.keyspace cimport (
+    EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,
+    keyspace_set_frequency, keyspace_set_idle,
+)
+from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, lzf_measure
+from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.reply cimport reply_bulk, reply_error, reply_null, reply_status
+
+cdef enum:
+    ENCODED_INT8 = 0xc0
+    ENCODED_INT16 = 0xc1
+    ENCODED_INT32 = 0xc2
+    ENCODED_LZF = 0xc3
+    INTEGER_TEXT_BYTES_MAX = 11
+    COMPRESS_BYTES_MIN = 21
+    COMPRESS_SAVES_BYTES_MIN = 4
+    STRING_BYTES_MAX = 512 << 20
+
+# Used by one compression at a time: under the engine's lock.
+cdef uint32_t[LZF_TABLE_SLOTS] lzf_table
+
+
+# ---- writing
+
+cdef uint8_t* rdb_write_length(uint8_t* p, uint64_t n) noexcept nogil:
+    cdef int i, width
+    if n < 64:
+        p[0] = <uint8_t>n
+        return p + 1
+    if n < 16384:
+        p[0] = <uint8_t>(0x40 | (n >> 8))
+        p[1] = <uint8_t>n
+        return p + 2
+    width = 4 if n >> 32 == 0 else 8
+    p[0] = 0x80 if width == 4 else 0x81
+    for i in range(width):
+        p[width - i] = <uint8_t>(n >> (8 * i))
+    return p + 1 + width
+
+
+cdef uint8_t* write_integer(uint8_t* p, int64_t value) noexcept nogil:
+    """The value in 1, 2 or 4 bytes; NULL when it takes more."""
+    cdef int i, width
+    if -0x80 <= value <= 0x7f:
+        width = 1
+        p[0] = ENCODED_INT8
+    elif -0x8000 <= value <= 0x7fff:
+        width = 2
+        p[0] = ENCODED_INT16
+    elif -<int64_t>0x80000000 <= value <= 0x7fffffff:
+        width = 4
+        p[0] = ENCODED_INT32
+    else:
+        return NULL
+    for i in range(width):
+        p[1 + i] = <uint8_t>(<uint64_t>value >> (8 * i))
+    return p + 1 + width
+
+
+cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noexcept nogil:
+    cdef int64_t value
+    cdef uint8_t* end
+    cdef uint8_t* compressed
+    cdef size_t size
+    if n <= INTEGER_TEXT_BYTES_MAX and parse_int64(data, n, &value):
+        end = write_integer(p, value)
+        if end != NULL:
+            return end
+    if n >= COMPRESS_BYTES_MIN:
+        memset(lzf_table, 0, sizeof(lzf_table))
+        # Where it would lie behind the longest lengths there are; moved to its place afterwards.
+        compressed = p + 1 + 2 * RDB_LENGTH_BYTES_MAX
+        size = lzf_compress(data, n, compressed, n - COMPRESS_SAVES_BYTES_MIN, lzf_table)
+        if size:
+            p[0] = ENCODED_LZF
+            end = rdb_write_length(rdb_write_length(p + 1, size), n)
+            memmove(end, compressed, size)
+            return end + size
+    end = rdb_write_length(p, n)
+    memcpy(end, data, n)
+    return end + n
+
+
+cdef int64_t rdb_string_bytes(const uint8_t* data, uint64_t n) noexcept nogil:
+    cdef uint8_t* room = <uint8_t*>malloc(rdb_string_room(n))
+    cdef int64_t size
+    INVARIANT(room != NULL)
+    size = rdb_write_string(room, data, n) - room
+    free(room)
+    return size
+
+
+cdef void cmd_dump(Call* call) noexcept nogil:
+    cdef Value v
+    cdef uint8_t* payload
+    cdef uint8_t* end
+    if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
+        reply_null(call.reply)
+        return
+    payload = <uint8_t*>malloc(1 + rdb_string_room(v.size) + RDB_FOOTER_BYTES)
+    if payload == NULL:
+        call_status(call, STATUS_FULL)
+        return
+    payload[0] = RDB_TYPE_STRING
+    end = rdb_write_string(payload + 1, v.data, v.size)
+    store_u16(end, RDB_VERSION)
+    store_u64(end + 2, crc64(0, payload, end + 2 - payload))
+    reply_bulk(call.reply, payload, end + RDB_FOOTER_BYTES - payload)
+    free(payload)
+
+
+# ---- reading
+
+cdef struct Reader:
+    const uint8_t* at
+    const uint8_t* end
+
+
+cdef bint read_length(Reader* reader, uint64_t* n, bint* encoded) noexcept nogil:
+    """A length, or the number of an encoding; False when the bytes end or say neither."""
+    cdef uint8_t first
+    cdef int i, width
+    if reader.at >= reader.end:
+        return False
+    first = reader.at[0]
+    encoded[0] = (first >> 6) == 3
+    width = 0
+    if first >> 6 == 0 or encoded[0]:
+        n[0] = first & 0x3f
+    elif first >> 6 == 1:
+        width = 1
+        n[0] = first & 0x3f
+    elif first == 0x80 or first == 0x81:
+        width = 4 if first == 0x80 else 8
+        n[0] = 0
+    else:
+        return False
+    if reader.end - reader.at < 1 + width:
+        return False
+    for i in range(width):
+        n[0] = (n[0] << 8) | reader.at[1 + i]
+    reader.at += 1 + width
+    return True
+
+
+cdef struct Text:
+    # A string that was read: in the payload, in the number's own digits or in memory to be freed.
+    const uint8_t* data
+    uint64_t size
+    char digits[16]
+    uint8_t* owned
+
+
+cdef bint read_string(Reader* reader, Text* text) noexcept nogil:
+    """False when the bytes are no string. Otherwise text.owned is the caller's to free."""
+    cdef uint64_t n, compressed
+    cdef bint encoded
+    cdef int width
+    cdef int value
+    text.owned = NULL
+    if not read_length(reader, &n, &encoded):
+        return False
+    if not encoded:
+        if n > <uint64_t>(reader.end - reader.at) or n > STRING_BYTES_MAX:
+            return False
+        text.data = reader.at
+        text.size = n
+        return True
+    if n <= 2:
+        width = 1 << n
+        if reader.end - reader.at < width:
+            return False
+        if n == 0:
+            value = <signed char>reader.at[0]
+        elif n == 1:
+            value = <short>load_u16(reader.at)
+        else:
+            value = <int>load_u32(reader.at)
+        text.size = snprintf(text.digits, sizeof(text.digits), b"%d", value)
+        text.data = <uint8_t*>text.digits
+        return True
+    if n != 3:
+        return False
+    if not read_length(reader, &compressed, &encoded) or encoded or not read_length(reader, &n, &encoded) or encoded:
+        return False
+    if compressed > <uint64_t>(reader.end - reader.at) or n > STRING_BYTES_MAX:
+        return False
+    if lzf_measure(reader.at, compressed) != <int64_t>n:
+        return False
+    text.owned = <uint8_t*>malloc(n + 1)
+    if text.owned == NULL:
+        return False
+    lzf_decompress(reader.at, compressed, text.owned)
+    text.data = text.owned
+    text.size = n
+    return True
+
+
+cdef bint payload_is_sound(const uint8_t* payload, size_t n) noexcept nogil:
+    cdef const uint8_t* footer
+    if n < RDB_FOOTER_BYTES:
+        return False
+    footer = payload + n - RDB_FOOTER_BYTES
+    return load_u16(footer) <= RDB_VERSION and load_u64(footer + 2) == crc64(0, payload, n - 8)
+
+
+cdef struct RestoreOptions:
+    bint replace
+    bint absolute
+    int64_t idle_seconds       # -1: not given
+    int64_t frequency
+
+
+cdef bint restore_options(Call* call, RestoreOptions* o) noexcept nogil:
+    cdef int i = 4
+    o.replace = o.absolute = False
+    o.idle_seconds = o.frequency = -1
+    while i < call.argc:
+        if arg_is(call, i, b"REPLACE"):
+            o.replace = True
+        elif arg_is(call, i, b"ABSTTL"):
+            o.absolute = True
+        elif arg_is(call, i, b"IDLETIME") and i + 1 < call.argc and o.frequency == -1:
+            i += 1
+            if not arg_int64(call, i, &o.idle_seconds):
+                return False
+            if o.idle_seconds < 0:
+                reply_error(call.reply, b"ERR Invalid IDLETIME value, must be >= 0")
+                return False
+        elif arg_is(call, i, b"FREQ") and i + 1 < call.argc and o.idle_seconds == -1:
+            i += 1
+            if not arg_int64(call, i, &o.frequency):
+                return False
+            if o.frequency < 0 or o.frequency > 255:
+                reply_error(call.reply, b"ERR Invalid FREQ value, must be >= 0 and <= 255")
+                return False
+        else:
+            reply_syntax_error(call)
+            return False
+        i += 1
+    return True
+
+
+cdef void store(Call* call, const RestoreOptions* o, const Text* text, int64_t expire_ms) noexcept nogil:
+    cdef Keyspace* ks = call.keys
+    cdef const uint8_t* key = call.argv[1].data
+    cdef size_t key_bytes = call.argv[1].size
+    cdef Value v
+    if expire_ms >= 0 and expire_ms <= ks.now_ms:
+        # Dead on arrival: all that is left to do is to replace what was there by nothing.
+        keyspace_delete(ks, call.session.db, key, key_bytes, call.hash)
+        reply_status(call.reply, b"OK")
+        return
+    if not call_status(call, keyspace_set(ks, call.session.db, key, key_bytes, call.hash, TYPE_STRING, text.data, text.size,
+                                          expire_ms)):
+        return
+    if keyspace_find(ks, call.session.db, key, key_bytes, call.hash, FIND_PEEK, &v):
+        if ks.policy & POLICY_LFU:
+            if o.frequency >= 0:
+                keyspace_set_frequency(ks, &v, <uint32_t>o.frequency)
+        elif o.idle_seconds >= 0:
+            keyspace_set_idle(ks, &v, <uint64_t>o.idle_seconds)
+    reply_status(call.reply, b"OK")
+
+
+cdef void cmd_restore(Call* call) noexcept nogil:
+    cdef RestoreOptions options
+    cdef Value v
+    cdef int64_t ttl_ms
+    cdef Reader reader
+    cdef Text text
+    if not restore_options(call, &options):
+        return
+    if not options.replace and keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
+                                             FIND_PEEK, &v):
+        reply_error(call.reply, b"BUSYKEY Target key name already exists.")
+        return
+    if not arg_int64(call, 2, &ttl_ms):
+        return
+    if ttl_ms < 0:
+        reply_error(call.reply, b"ERR Invalid TTL value, must be >= 0")
+        return
+    if not payload_is_sound(call.argv[3].data, call.argv[3].size):
+        reply_error(call.reply, b"ERR DUMP payload version or checksum are wrong")
+        return
+    # The footer counts as readable, as it does in Redis: a string may not lead beyond it, that is all.
+    reader.at = call.argv[3].data + 1
+    reader.end = call.argv[3].data + call.argv[3].size
+    if call.argv[3].data[0] != RDB_TYPE_STRING or not read_string(&reader, &text):
+        reply_error(call.reply, b"ERR Bad data format")
+        return
+    if ttl_ms == 0:
+        ttl_ms = EXPIRE_NEVER
+    elif not options.absolute:
+        ttl_ms = INT64_MAX if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
+    store(call, &options, &text, ttl_ms)
+    free(text.owned)
+
+
+handler_register(b"generic.dump", cmd_dump)
+handler_register(b"generic.restore", cmd_restore)
