@@ -1,5 +1,5 @@
 """BITFIELD and BITFIELD_RO: integers of any width at any bit, with a choice of what happens on overflow."""
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
@@ -10,8 +10,6 @@ from gapless.engine.keyspace cimport (
 )
 from gapless.engine.record cimport TYPE_STRING
 from gapless.engine.reply cimport reply_array, reply_error, reply_int, reply_null
-
-cdef int64_t BIT_OFFSET_LIMIT = <int64_t>1 << 32
 
 cdef enum Verb:
     VERB_GET
@@ -53,9 +51,10 @@ cdef bint parse_offset(Call* call, int i, Step* step) noexcept nogil:
         text += 1
         n -= 1
         scale = step.bits
-    if parse_int64(text, n, &offset) and 0 <= offset < BIT_OFFSET_LIMIT and offset * scale < BIT_OFFSET_LIMIT:
-        step.offset = offset * scale
-        if step.offset + step.bits <= BIT_OFFSET_LIMIT:
+    if parse_int64(text, n, &offset):
+        # The product may wrap around, as it does in Redis: #4611686018427387904 of u8 is bit 0.
+        step.offset = <int64_t>(<uint64_t>offset * <uint64_t>scale)
+        if step.offset >= 0 and <uint64_t>step.offset >> 3 < call.dispatch.bulk_bytes_max:
             return True
     reply_error(call.reply, b"ERR bit offset is not an integer or out of range")
     return False
@@ -64,21 +63,31 @@ cdef bint parse_offset(Call* call, int i, Step* step) noexcept nogil:
 cdef uint64_t read_bits(const uint8_t* p, uint64_t n, int64_t offset, int bits) noexcept nogil:
     """Unsigned; beyond the value's end lie zeros."""
     cdef uint64_t v = 0
-    cdef int64_t at
-    for at in range(offset, offset + bits):
-        v <<= 1
-        if <uint64_t>(at >> 3) < n:
-            v |= (p[at >> 3] >> (7 - (at & 7))) & 1
+    cdef uint64_t at = <uint64_t>offset >> 3
+    cdef int skip = <int>(offset & 7), taken, left = bits
+    while left > 0:
+        taken = min(8 - skip, left)
+        v <<= taken
+        if at < n:
+            v |= ((p[at] << skip & 0xff) >> (8 - taken))
+        left -= taken
+        skip = 0
+        at += 1
     return v
 
 
 cdef void write_bits(uint8_t* p, int64_t offset, int bits, uint64_t v) noexcept nogil:
-    cdef int i, shift
-    cdef int64_t at
-    for i in range(bits):
-        at = offset + i
-        shift = 7 - <int>(at & 7)
-        p[at >> 3] = <uint8_t>((p[at >> 3] & ~(1 << shift)) | (((v >> (bits - 1 - i)) & 1) << shift))
+    cdef uint8_t* at = p + (offset >> 3)
+    cdef int skip = <int>(offset & 7), taken, left = bits, shift
+    cdef uint32_t mask
+    while left > 0:
+        taken = min(8 - skip, left)
+        shift = 8 - skip - taken
+        mask = ((<uint32_t>1 << taken) - 1) << shift
+        left -= taken
+        at[0] = <uint8_t>((at[0] & ~mask) | ((<uint32_t>(v >> left) << shift) & mask))
+        skip = 0
+        at += 1
 
 
 cdef inline int64_t as_signed(uint64_t v, int bits) noexcept nogil:

@@ -16,8 +16,6 @@ from gapless.engine.reply cimport reply_error, reply_int
 cdef extern from * nogil:
     int __builtin_popcountll(unsigned long long v)
 
-cdef int64_t BIT_OFFSET_LIMIT = <int64_t>1 << 32
-
 cdef enum Operation:
     OP_AND
     OP_OR
@@ -30,7 +28,8 @@ cdef enum Operation:
 
 
 cdef bint bit_offset(Call* call, int i, int64_t* offset) noexcept nogil:
-    if not parse_int64(call.argv[i].data, call.argv[i].size, offset) or offset[0] < 0 or offset[0] >= BIT_OFFSET_LIMIT:
+    if (not parse_int64(call.argv[i].data, call.argv[i].size, offset) or offset[0] < 0
+            or <uint64_t>offset[0] >> 3 >= call.dispatch.bulk_bytes_max):
         reply_error(call.reply, b"ERR bit offset is not an integer or out of range")
         return False
     return True

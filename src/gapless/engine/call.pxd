@@ -127,6 +127,7 @@ cdef struct Dispatch:
     uint16_t* table            # hash table of the commands without a parent: row + 1
     uint32_t table_mask
     bint password_required     # a session must have SESSION_AUTHENTICATED
+    uint64_t bulk_bytes_max    # proto-max-bulk-len: no string grows beyond it
     uint64_t tick              # clock_ticks() at the end of the last command
     uint64_t ns_per_tick       # times 2^24
     uint64_t slow_ticks        # commands that take as long are handed to on_slow; 2^64 - 1: none

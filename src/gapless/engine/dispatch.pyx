@@ -57,6 +57,7 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.keys = keys
     d.engine = engine
     d.slow_ticks = ~<uint64_t>0
+    d.bulk_bytes_max = <uint64_t>512 << 20
     dispatch_calibrate(d)
     return d
 

@@ -1,5 +1,5 @@
 """LCS: the longest common subsequence of two strings, by dynamic programming in O(n * m) time and memory."""
-from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, find_read, handler_register, reply_syntax_error
@@ -124,16 +124,18 @@ cdef void cmd_lcs(Call* call) noexcept nogil:
     cdef Options o
     cdef Value a, b
     cdef uint32_t* table
+    cdef uint64_t table_bytes
     cdef uint32_t length
     cdef uint8_t* text
     cdef Reply matches
     cdef int count
     if not find_text(call, 1, &a) or not find_text(call, 2, &b) or not parse_options(call, &o):
         return
-    if a.size >= UINT32_MAX - 1 or b.size >= UINT32_MAX - 1:
-        reply_error(call.reply, b"ERR String too long for LCS")
+    table_bytes = (a.size + 1) * (b.size + 1) * sizeof(uint32_t)
+    if table_bytes > call.dispatch.bulk_bytes_max:
+        reply_error(call.reply, b"ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
         return
-    table = <uint32_t*>malloc((a.size + 1) * (b.size + 1) * sizeof(uint32_t))
+    table = <uint32_t*>malloc(table_bytes)
     text = <uint8_t*>malloc(a.size + 1)
     if table == NULL or text == NULL:
         free(table)

@@ -101,7 +101,7 @@ cdef Window* window_for(Log* log, int64_t expire_ms, uint32_t* level, uint64_t* 
         k += 1
     window = &log.windows[k * WINDOW_RING]
     window.number = 1
-    end[0] = <uint64_t>0x7fffffffffffffff
+    end[0] = <uint64_t>1 << 63         # one more than the latest expiry there is
     level[0] = k
     return window
 

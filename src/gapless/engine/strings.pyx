@@ -20,8 +20,6 @@ cdef extern from "<stdio.h>" nogil:
 cdef extern from "<string.h>" nogil:
     void* copy_bytes "memcpy"(void* to, const void* source, size_t n)
 
-cdef uint64_t STRING_BYTES_MAX = <uint64_t>512 << 20
-
 cdef enum SetOption:
     SET_NX = 1
     SET_XX = 2
@@ -76,7 +74,7 @@ cdef void invalid_expire(Call* call) noexcept nogil:
 
 
 cdef inline bint size_allowed(Call* call, uint64_t size) noexcept nogil:
-    if likely(size <= STRING_BYTES_MAX):
+    if likely(size <= call.dispatch.bulk_bytes_max):
         return True
     reply_error(call.reply, b"ERR string exceeds maximum allowed size (proto-max-bulk-len)")
     return False
@@ -88,17 +86,23 @@ cdef bint set_key(Call* call, int i, uint64_t hash, const Arg* value, int64_t ex
 
 
 cdef bint option_of_expiry(Call* call, int i, int* flags) noexcept nogil:
-    """argv[i] names a unit of expiry."""
+    """argv[i] names a unit of expiry, the one given before if there was one (the last time given counts), and a time follows."""
+    cdef int unit
+    if i + 1 >= call.argc:
+        return False
     if arg_is(call, i, b"EX"):
-        flags[0] |= SET_EX
+        unit = SET_EX
     elif arg_is(call, i, b"PX"):
-        flags[0] |= SET_PX
+        unit = SET_PX
     elif arg_is(call, i, b"EXAT"):
-        flags[0] |= SET_EXAT
+        unit = SET_EXAT
     elif arg_is(call, i, b"PXAT"):
-        flags[0] |= SET_PXAT
+        unit = SET_PXAT
     else:
         return False
+    if flags[0] & (SET_EXPIRES | SET_KEEPTTL | SET_PERSIST) & ~unit:
+        return False
+    flags[0] |= unit
     return True
 
 
@@ -124,11 +128,10 @@ cdef void cmd_set(Call* call) noexcept nogil:
 
 
 cdef void set_with_options(Call* call) noexcept nogil:
-    cdef int flags = 0, i = 3, unit = 0
+    cdef int flags = 0, i = 3, expire_at = 0
     cdef int64_t expire_ms = EXPIRE_NEVER
     cdef Value v
     cdef bint there
-    cdef int expire_at = 0
     while i < call.argc:
         if arg_is(call, i, b"NX") and not flags & SET_XX:
             flags |= SET_NX
@@ -138,15 +141,14 @@ cdef void set_with_options(Call* call) noexcept nogil:
             flags |= SET_GET
         elif arg_is(call, i, b"KEEPTTL") and not flags & SET_EXPIRES:
             flags |= SET_KEEPTTL
-        elif i + 1 < call.argc and not flags & (SET_EXPIRES | SET_KEEPTTL) and option_of_expiry(call, i, &flags):
-            unit = flags & SET_EXPIRES
+        elif option_of_expiry(call, i, &flags):
             i += 1
             expire_at = i
         else:
             reply_syntax_error(call)
             return
         i += 1
-    if expire_at and not expire_time(call, expire_at, unit, &expire_ms):
+    if expire_at and not expire_time(call, expire_at, flags & SET_EXPIRES, &expire_ms):
         return
     there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
                           find_read(call) if flags & SET_GET else FIND_WRITE, &v)
@@ -224,9 +226,9 @@ cdef void cmd_getex(Call* call) noexcept nogil:
     cdef int flags = 0, i = 2, expire_at = 0
     cdef int64_t expire_ms = EXPIRE_NEVER
     while i < call.argc:
-        if arg_is(call, i, b"PERSIST") and not flags:
+        if arg_is(call, i, b"PERSIST") and not flags & SET_EXPIRES:
             flags |= SET_PERSIST
-        elif i + 1 < call.argc and not flags and option_of_expiry(call, i, &flags):
+        elif option_of_expiry(call, i, &flags):
             i += 1
             expire_at = i
         else:
@@ -342,9 +344,7 @@ cdef void cmd_setrange(Call* call) noexcept nogil:
     if part.size == 0:
         reply_int(call.reply, <int64_t>v.size if there else 0)
         return
-    if <uint64_t>offset > STRING_BYTES_MAX or not size_allowed(call, <uint64_t>offset + part.size):
-        if <uint64_t>offset > STRING_BYTES_MAX:
-            size_allowed(call, STRING_BYTES_MAX + 1)
+    if not size_allowed(call, <uint64_t>offset + part.size):
         return
     if not there:
         if not call_status(call, keyspace_create(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
