@@ -39,8 +39,9 @@ cdef extern from * nogil:
 
     static inline int likely(int c) { return __builtin_expect(!!c, 1); }
     static inline int unlikely(int c) { return __builtin_expect(!!c, 0); }
-    static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
-    static inline void prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+    /* The empty asm keeps gcc from dropping a loop that does nothing but prefetch as a loop without effects. */
+    static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 3); __asm__ volatile("" : : "r"(p)); }
+    static inline void prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); __asm__ volatile("" : : "r"(p)); }
 
     static inline uint64_t load_u64(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
     static inline uint32_t load_u32(const void *p) { uint32_t v; memcpy(&v, p, 4); return v; }
