@@ -27,7 +27,8 @@ from gapless.engine.keyspace cimport (
 from gapless.engine.lock cimport lock_leave, lock_wait
 from gapless.engine.loop cimport (
     CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_DOOMED, Client, Loop, OutputLimit, client_bytes, client_doom,
-    loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_wake)
+    loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop,
+    loop_unlisten, loop_wake)
 from gapless.engine.reply cimport Reply, reply_error, reply_error_bytes, reply_free, reply_init, reply_object
 from gapless.engine.transactions cimport (
     transactions_attach, transactions_detach, transactions_flushing, transactions_forget)
@@ -493,6 +494,15 @@ cdef class Engine:
             os.set_blocking(fd, False)
             if loop_listen(self.loop, fd) < 0:
                 raise OSError(f"can't listen on descriptor {fd}")
+
+    def unlisten(self, fds):
+        """Closes listening sockets given to listen(); connections stay."""
+        self.enter()
+        try:
+            for fd in fds:
+                loop_unlisten(self.loop, fd)
+        finally:
+            self.leave()
 
     def run(self):
         """Runs the loop until stop(); raises what a signal handler or on_cron raised (KeyboardInterrupt, SystemExit)."""

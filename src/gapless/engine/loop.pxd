@@ -136,6 +136,8 @@ cdef void loop_free(Loop* loop) noexcept nogil
 # Closes all clients and listening sockets.
 cdef void loop_close(Loop* loop) noexcept nogil
 cdef int loop_listen(Loop* loop, int fd) noexcept nogil
+# Closes a listening socket. Lock held.
+cdef void loop_unlisten(Loop* loop, int fd) noexcept nogil
 # Runs until loop_stop(). Takes the lock itself.
 cdef void loop_run(Loop* loop) noexcept nogil
 cdef void loop_stop(Loop* loop) noexcept nogil

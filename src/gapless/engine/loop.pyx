@@ -219,13 +219,28 @@ cdef void loop_free(Loop* loop) noexcept nogil:
 
 
 cdef int loop_listen(Loop* loop, int fd) noexcept nogil:
-    if loop.listener_count == LISTENERS_MAX:
+    cdef int at = 0
+    while at < loop.listener_count and loop.listeners[at] >= 0:
+        at += 1
+    if at == LISTENERS_MAX:
         return -1
-    loop.listeners[loop.listener_count] = fd
-    if gapless_epoll(loop.epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, &loop.listeners[loop.listener_count]) < 0:
+    loop.listeners[at] = fd
+    if gapless_epoll(loop.epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, &loop.listeners[at]) < 0:
+        loop.listeners[at] = -1
         return -1
-    loop.listener_count += 1
+    if at == loop.listener_count:
+        loop.listener_count += 1
     return 0
+
+
+cdef void loop_unlisten(Loop* loop, int fd) noexcept nogil:
+    cdef int at
+    for at in range(loop.listener_count):
+        if loop.listeners[at] == fd:
+            # Its place stays: an event of this turn may still point at it.
+            loop.listeners[at] = -1
+            close(fd)
+            return
 
 
 cdef void loop_wake(Loop* loop) noexcept nogil:

@@ -1,0 +1,1 @@
+"""The server around the engine: configuration, clients, INFO, logs, start and end."""

@@ -1,0 +1,137 @@
+"""The server around an engine: what commands in Python may know and change of it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+
+from gapless.server import latency, listeners, log, measures, slowlog
+from gapless.server.config import Config, OptionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gapless.engine.engine import Engine
+
+# Descriptors that are not clients: listeners, logs, the interpreter's own.
+DESCRIPTORS_KEPT = 32
+
+
+class Server:
+    """One server: its configuration, its identity, its listening sockets. Used under the engine's lock."""
+
+    def __init__(self, engine: Engine, config: Config) -> None:
+        self.config = config
+        self.engine = engine
+        self.started = time.time()
+        self.pid = os.getpid()
+        self.stopping = False
+        # Descriptors of the TCP sockets it listens on.
+        self.tcp: list[int] = []
+
+    # ---- configuration
+
+    def apply(self, changed: set[str] | None = None) -> None:
+        """Make options effective, all or the named ones. OptionError when one can't be."""
+        config, engine = self.config, self.engine
+
+        def has(*names: str) -> bool:
+            return changed is None or any(name in changed for name in names)
+
+        if has("maxclients"):
+            self._apply_maxclients(changed is None)
+        for name in (
+            "maxmemory", "lfu-log-factor", "lfu-decay-time", "timeout", "tcp-keepalive", "proto-max-bulk-len",
+            "client-query-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold",
+        ):  # fmt: skip
+            if has(name):
+                engine.configure(**{name.replace("-", "_"): config.number(name)})
+        if has("maxmemory-policy"):
+            engine.set_policy(config.string("maxmemory-policy"))
+        if has("protected-mode"):
+            engine.configure(protected_mode=config.flag("protected-mode"))
+        if has("requirepass"):
+            engine.configure(password_required=bool(config.string("requirepass")))
+        if has("client-output-buffer-limit"):
+            for kind, (hard, soft, seconds) in config.output_limits().items():
+                engine.set_output_limit(kind, hard, soft, seconds)
+        if has("activedefrag"):
+            engine.configure(active_defrag=config.flag("activedefrag"))
+        if changed is not None:
+            self._apply_now(changed)
+
+    def _apply_now(self, changed: set[str]) -> None:
+        """What happens only when an option changes while the server runs."""
+        config = self.config
+        if "loglevel" in changed:
+            log.set_level(config.string("loglevel"))
+        if "dir" in changed:
+            try:
+                os.chdir(config.string("dir"))
+            except OSError as error:
+                raise OptionError(
+                    "dir", f"Can't chdir to '{config.string('dir')}': {error.strerror}"
+                ) from None
+        if changed & {"bind", "port"}:
+            self._listen_again(changed)
+
+    def _apply_maxclients(self, starting: bool) -> None:
+        wanted = self.config.number("maxclients")
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = wanted + DESCRIPTORS_KEPT
+        possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (possible, max(possible, hard)))
+        except (OSError, ValueError):
+            possible = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if possible < needed:
+            most = possible - DESCRIPTORS_KEPT
+            if not starting or most < 1:
+                raise OptionError(
+                    "maxclients",
+                    "The operating system is not able to handle the specified number of clients, "
+                    f"try with {most}",
+                )
+            log.warning("maxclients is %d, not %d: the limit of open files is %d", most, wanted, possible)
+            self.config.values["maxclients"] = wanted = most
+        self.engine.configure(maxclients=wanted)
+
+    def _listen_again(self, changed: set[str]) -> None:
+        config = self.config
+        port = config.number("port")
+        sockets: list[socket.socket] = []
+        # First, for the new sockets may have the old ones' addresses.
+        self.engine.unlisten(self.tcp)
+        self.tcp = []
+        if port:
+            try:
+                sockets = listeners.listen_tcp(config.string("bind"), port, config.number("tcp-backlog"))
+            except listeners.ListenError:
+                if "port" in changed:
+                    raise OptionError("port", "Unable to listen on this port. Check server logs.") from None
+                raise OptionError("bind", "Failed to bind to specified addresses.") from None
+        self.tcp = [each.detach() for each in sockets]
+        self.engine.listen(self.tcp)
+
+    # ---- life
+
+    def cron(self) -> None:
+        """10 times a second: what has to be noted as time goes by."""
+        measures.sample(self.engine)
+        slowlog.collect(self.engine, self)
+        latency.collect(self.engine)
+
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.engine.reset_stats()
+
+    def shut_down(self) -> None:
+        """End after this turn of the loop."""
+        self.stopping = True
+        self.engine.stop()
+
+    @property
+    def uptime(self) -> int:
+        """Seconds since the start."""
+        return int(time.time() - self.started)
