@@ -26,6 +26,9 @@ cdef enum:
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
     COLD_SHARE = 6             # the coldest 1/6 of the keys may go when memory is full
     FULL_SLICE_NS = 150000     # of a command's own time for making room ahead of the limit
+    SWEEP_EVERY_MS = 100
+    SWEEP_STEPS = 36000        # of 100 ms: every bucket is swept once an hour, well before access stamps wrap
+    IDLE_SECONDS_MAX = 0x8000
 
 
 # ---- what becomes of one record
@@ -405,9 +408,47 @@ cdef bint tidy_indexes(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     return steps > 0
 
 
+cdef inline uint64_t aged(const Keyspace* ks, uint64_t slot) noexcept nogil:
+    """A slot whose access field says the same as before and won't be mistaken for fresh when its stamp wraps round."""
+    if ks.policy & POLICY_LFU:
+        return (slot & <uint64_t>0xffffffffffff) | (<uint64_t>(255 - coldness(ks, slot)) << 48) | (
+            <uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
+    if coldness(ks, slot) < IDLE_SECONDS_MAX:
+        return slot
+    return (slot & <uint64_t>0xffffffffffff) | (<uint64_t>((ks.access_seconds - IDLE_SECONDS_MAX) & 0xffff) << 48)
+
+
+cdef void sweep_access(Keyspace* ks) noexcept nogil:
+    cdef uint64_t count = 0, number
+    cdef Index* index
+    cdef uint64_t* bucket
+    cdef int db, i
+    ks.cleaner.swept_ms = ks.now_ms
+    for db in range(ks.databases):
+        count = max(count, ks.index[db].bucket_count)
+    if ks.cleaner.sweep_bucket >= count:
+        ks.cleaner.sweep_bucket = 0
+    count = count // SWEEP_STEPS + 1
+    for number in range(ks.cleaner.sweep_bucket, ks.cleaner.sweep_bucket + count):
+        for db in range(ks.databases):
+            index = ks.index[db]
+            if index.keys == 0 or number >= index.bucket_count:
+                continue
+            bucket = index.buckets + number * BUCKET_SLOTS
+            while bucket != NULL:
+                for i in range(BUCKET_SLOTS):
+                    if bucket[i] == 0 or slot_is_link(bucket[i]):
+                        break
+                    bucket[i] = aged(ks, bucket[i])
+                bucket = index_next(index, bucket)
+    ks.cleaner.sweep_bucket += count
+
+
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
     cdef int64_t start, now
     cdef bint worked = False, more = True
+    if ks.now_ms - ks.cleaner.swept_ms >= SWEEP_EVERY_MS or ks.now_ms < ks.cleaner.swept_ms:
+        sweep_access(ks)
     if (ks.extents.bytes_dead == 0 and ks.log.use_first[0][USE_EMPTY] == 0 and ks.log.use_first[1][USE_EMPTY] == 0
             and ks.log.expired_first == 0 and ks.retired_count == 0 and ks.cleaner.victim == 0
             and holes_thousandths(ks) <= ks.cleaner.holes_idle and not idle):

@@ -77,7 +77,7 @@ cdef struct Cleaner:
     uint64_t appended_seen        # log.bytes_appended when the debt was last charged
     int64_t debt_bytes            # of work owed for what was appended
     uint32_t hand                 # eviction's place in the segment table
-    uint64_t sweep_bucket         # of the access sweep
+    uint64_t sweep_bucket         # where the access sweep is, in every index alike
     int64_t swept_ms
     uint64_t segments_cleaned
     uint64_t bytes_freed
