@@ -31,6 +31,7 @@ REGISTRY = {
     for entry in [
         Entry("canary-raise", "canary_raise", must_fail=True),
         Entry("canary-abort", "canary_abort", must_fail=True),
+        Entry("resp", "resp"),
     ]
 }
 
