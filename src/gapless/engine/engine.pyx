@@ -13,6 +13,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
+from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.call cimport (
     COMMAND_ADMIN, COMMAND_FAST, LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW,
@@ -20,11 +21,13 @@ from gapless.engine.call cimport (
     SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Session as SessionStruct)
 from gapless.engine.dispatch cimport (
     dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new, monitor_add, monitor_remove)
+from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport (
     Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
 from gapless.engine.lock cimport lock_leave, lock_wait
+from gapless.engine.log cimport SEGMENT_FREE, Segment
 from gapless.engine.loop cimport (
     CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_DOOMED, Client, Loop, OutputLimit, client_bytes, client_doom,
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop,
@@ -43,6 +46,9 @@ cdef enum:
     SLOW_ARG_BYTES_MAX = 128
     SLOW_ENTRIES_MAX = 4096
     EXECUTIONS_PER_SLICE = 32
+
+# A century: the last window has no end, and no average.
+cdef uint64_t TTL_MS_SHOWN_MAX = 100 * 366 * 86400 * <uint64_t>1000
 
 POLICIES = {
     "noeviction": 0,
@@ -366,6 +372,20 @@ cdef int _cron(void* at) noexcept with gil:
         engine.failure = error
         return 1
     return 0
+
+
+cdef uint64_t _average_ttl_ms(Keyspace* ks):
+    """Of the records with a TTL, from the windows their segments stand for: O(segments)."""
+    cdef uint64_t records = 0, now = <uint64_t>ks.now_ms
+    cdef double total = 0
+    cdef uint32_t unit
+    cdef Segment* segment
+    for unit in range(1, ks.arena.high_water):
+        segment = &ks.log.segments[unit]
+        if segment.state != SEGMENT_FREE and now < segment.window < now + TTL_MS_SHOWN_MAX:
+            records += segment.records_live
+            total += segment.records_live * <double>(segment.window - now)
+    return <uint64_t>(total / records) if records else 0
 
 
 cdef class Engine:
@@ -728,6 +748,8 @@ cdef class Engine:
         cdef Keyspace* ks = self.keys
         cdef int db
         cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0, buffers = 0
+        cdef uint64_t input_max = 0, output_max = 0
+        cdef uint32_t expired = 0, watching = 0, unit
         cdef Client* c
         self.enter()
         try:
@@ -745,8 +767,17 @@ cdef class Engine:
             c = self.loop.first
             while c != NULL:
                 buffers += client_bytes(c)
+                input_max = max(input_max, c.query_room)
+                output_max = max(output_max, c.reply.room)
+                watching += c.session.watched_count > 0
                 c = c.next
+            unit = ks.log.expired_first
+            while unit != 0:
+                expired += 1
+                unit = ks.log.segments[unit].next
             found.update(
+                log_segments_expired=expired, ttl_ms_average=_average_ttl_ms(ks), clients_watching=watching,
+                client_input_bytes_max=input_max, client_output_bytes_max=output_max,
                 keys=keys, index_buckets=buckets, index_overflow_buckets=overflow, index_bytes=bytes_index,
                 bytes_committed=keyspace_committed(ks), maxmemory=ks.maxmemory, memory_base=ks.memory_base,
                 watchers=ks.watchers, retired=ks.retired_count, now_ms=ks.now_ms,
@@ -768,6 +799,13 @@ cdef class Engine:
             return found
         finally:
             self.leave()
+
+    def purge(self):
+        """Gives memory that is kept for the next writes back to the system; O(bytes given back)."""
+        self.enter()
+        arena_trim(self.keys.arena, 0, self.keys.arena.cached_count)
+        extents_reclaim(self.keys.extents, self.keys.extents.bytes_dead)
+        self.leave()
 
     def error_stats(self):
         """Error replies by their first word."""
