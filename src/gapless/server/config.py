@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from gapless.server.config_file import ConfigError, Line, read_arguments, read_lines, rewritten, split_words
 from gapless.server.config_kinds import WRONG_NUMBER
@@ -73,7 +74,7 @@ class Config:
         assert isinstance(value, int)
         return value
 
-    def text(self, name: str) -> str:
+    def string(self, name: str) -> str:
         """The value of an option that is a word or text."""
         value = self.values[name]
         assert isinstance(value, str)
@@ -156,9 +157,7 @@ class Config:
             if value != option.default or option.name in present or option.alias in present:
                 options[option.name] = [f"{option.name} {line}" for line in option.kind.lines(value)]
         text = rewritten(text, options, {name: option.name for name, option in BY_NAME.items()})
-        # Not by tempfile: its imports alone are a megabyte.
-        temporary = f"{self.path}.{os.urandom(8).hex()}"
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix="redis.conf-")
         try:
             with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(text)
