@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 from gapless.server.config_file import ConfigError, Line, read_arguments, read_lines, rewritten, split_words
 from gapless.server.config_kinds import WRONG_NUMBER
@@ -74,7 +73,7 @@ class Config:
         assert isinstance(value, int)
         return value
 
-    def string(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """The value of an option that is a word or text."""
         value = self.values[name]
         assert isinstance(value, str)
@@ -157,7 +156,9 @@ class Config:
             if value != option.default or option.name in present or option.alias in present:
                 options[option.name] = [f"{option.name} {line}" for line in option.kind.lines(value)]
         text = rewritten(text, options, {name: option.name for name, option in BY_NAME.items()})
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix="redis.conf-")
+        # Not by tempfile: its imports alone are a megabyte.
+        temporary = f"{self.path}.{os.urandom(8).hex()}"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(text)

@@ -18,7 +18,7 @@ def server_of(ctx: Context) -> Server:
         from gapless.server.config import Config
         from gapless.server.server import Server
 
-        server = ctx.engine.server = Server(ctx.engine, Config())
+        server = ctx.engine.server = Server(Config(), ctx.engine)
     return server
 
 
@@ -49,6 +49,15 @@ def container(ctx: Context, args: list[bytes]) -> object:
     if len(args) < 2:
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
     raise CommandError(f"ERR unknown subcommand '{text_of(args[1])[:128]}'. Try {name.upper()} HELP.")
+
+
+def refuse_debug(ctx: Context, args: list[bytes]) -> object:
+    """What DEBUG answers unless enable-debug-command allows it."""
+    raise CommandError(
+        'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
+        "from a local connection, otherwise you need to set this option in the configuration file, and then "
+        "restart the server."
+    )
 
 
 def _usage(arg: Arg) -> str:
