@@ -617,6 +617,11 @@ cdef class Engine:
         finally:
             self.leave()
 
+    @property
+    def database_count(self):
+        """How many databases there are."""
+        return self.keys.databases
+
     def size(self, int db):
         """Keys in a database, those included that have expired but not yet been deleted."""
         return keyspace_size(self.keys, db)

@@ -11,6 +11,7 @@ from gapless.server.config_options import BY_NAME, INERT, OPTIONS, REFUSED, REFU
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from re import Pattern
 
 REASON_REFUSED = "gapless does not have this, and to go on without it could cost data or safety"
 
@@ -98,12 +99,12 @@ class Config:
         option = BY_NAME.get(name.lower())
         return None if option is None else option.kind.show(self.values[option.name])
 
-    def matching(self, matches: Callable[[str], bool]) -> dict[str, str]:
+    def matching(self, pattern: Pattern[str]) -> dict[str, str]:
         """All options whose name matches, aliases included."""
         return {
             name: option.kind.show(self.values[option.name])
             for name, option in BY_NAME.items()
-            if matches(name)
+            if pattern.fullmatch(name)
         }
 
     def set(self, pairs: list[tuple[str, str]], apply: Callable[[set[str]], None]) -> None:

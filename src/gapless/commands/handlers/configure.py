@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 def get_values(ctx: Context, args: list[bytes]) -> object:
     """CONFIG GET pattern [...]."""
     config = server_of(ctx).config
-    found: dict[object, object] = {}
+    found: dict[str, str] = {}
     for pattern in args[2:]:
-        text = text_of(pattern).lower()
+        # An option asked for by its name is answered under the name as it was asked.
+        text = text_of(pattern)
+        if any(c in text for c in "*?["):
+            found.update(config.matching(glob_expression(text)))
+            continue
         value = config.get(text)
-        if value is not None:
+        if value is not None and text.lower() not in (name.lower() for name in found):
             found[text] = value
-        elif any(c in text for c in "*?["):
-            matches = glob_expression(text)
-            found.update(config.matching(lambda name, matches=matches: matches.fullmatch(name) is not None))
     return found
 
 
@@ -31,7 +32,7 @@ def set_values(ctx: Context, args: list[bytes]) -> object:
     from gapless.server.config import SetError
 
     if len(args) % 2:
-        raise CommandError("ERR wrong number of arguments for 'config|set' command")
+        raise CommandError("ERR syntax error")
     pairs = [(text_of(args[at]), text_of(args[at + 1])) for at in range(2, len(args), 2)]
     server = server_of(ctx)
     try:

@@ -18,7 +18,7 @@ def server_of(ctx: Context) -> Server:
         from gapless.server.config import Config
         from gapless.server.server import Server
 
-        server = ctx.engine.server = Server(Config(), ctx.engine)
+        server = ctx.engine.server = Server(ctx.engine, Config())
     return server
 
 

@@ -16,7 +16,7 @@ NAME_ERROR = "ERR Client names cannot contain spaces, newlines or special charac
 
 
 def _same(a: bytes, b: bytes) -> bool:
-    """In a time that tells nothing of where they differ. (hmac would bring OpenSSL: 3 MB of an idle server.)"""
+    """In a time that tells nothing of where they differ. (hmac would bring OpenSSL, megabytes.)"""
     different = len(a) ^ len(b)
     for x, y in zip(a, b, strict=False):
         different |= x ^ y
