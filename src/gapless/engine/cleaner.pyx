@@ -25,6 +25,7 @@ cdef enum:
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
     COLD_SHARE = 6             # the coldest 1/6 of the keys may go when memory is full
+    FRUITLESS_MAX = 8          # evicting passes that may drop nothing before one that drops all it meets
     FULL_SLICE_NS = 150000     # of a command's own time for making room ahead of the limit
     SWEEP_EVERY_MS = 100
     SWEEP_STEPS = 36000        # of 100 ms: every bucket is swept once an hour, well before access stamps wrap
@@ -141,7 +142,13 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             elif fate == FATE_EVICT and is_cold(ks, slot[0]):
                 drop(ks, &group[i], position, slot, hashes[i])
                 ks.stats.evicted += 1
-            elif not move(ks, &group[i], position, slot):
+            elif move(ks, &group[i], position, slot):
+                pass
+            elif fate == FATE_EVICT:
+                # No segment left to move it to: eviction must not stop for that.
+                drop(ks, &group[i], position, slot, hashes[i])
+                ks.stats.evicted += 1
+            else:
                 offset[0] = <uint32_t>(position - base)
                 return -1
         work[0] += at - start
@@ -297,7 +304,7 @@ cdef void find_cold(Keyspace* ks) noexcept nogil:
     cdef int _try, db, i, j, n = 0, want, colder = 0, equal = 0
     ks.cleaner.cold = 0
     ks.cleaner.cold_ties = 65536
-    if ks.policy & (POLICY_RANDOM | POLICY_TTL):
+    if ks.policy & (POLICY_RANDOM | POLICY_TTL) or ks.cleaner.fruitless > FRUITLESS_MAX:
         return
     for db in range(ks.databases):
         total += ks.index[db].bucket_count if ks.index[db].keys else 0
@@ -326,7 +333,7 @@ cdef void find_cold(Keyspace* ks) noexcept nogil:
     if n == 0:
         return
     # The want-th largest, by insertion sort of a few hundred numbers: microseconds, once a segment.
-    want = max(n // COLD_SHARE, 1)
+    want = min(max(n // COLD_SHARE, 1) << ks.cleaner.fruitless, n)
     for i in range(1, n):
         pivot = samples[i]
         j = i - 1
@@ -347,8 +354,10 @@ cdef bint begin(Keyspace* ks, uint32_t unit, bint evicting) noexcept nogil:
     log_unlist(ks.log, unit)
     ks.cleaner.victim = unit
     ks.cleaner.offset = 0
-    ks.cleaner.evicting = evicting
-    if evicting:
+    # The volatile policies take keys with a TTL only.
+    ks.cleaner.evicting = evicting and (ks.policy & POLICY_ALLKEYS or ks.log.segments[unit].window != 0)
+    ks.cleaner.evicted_before = ks.stats.evicted
+    if ks.cleaner.evicting:
         find_cold(ks)
     return True
 
@@ -361,6 +370,9 @@ cdef int64_t go_on(Keyspace* ks, int64_t deadline_ns, int64_t* work) noexcept no
         INVARIANT(ks.log.segments[unit].records_live == 0)
         ks.cleaner.bytes_freed += ks.log.segments[unit].write_offset
         ks.cleaner.segments_cleaned += 1
+        if ks.cleaner.evicting:
+            # What is cold may lie in open segments only: a pass that drops nothing makes the next one less choosy.
+            ks.cleaner.fruitless = ks.cleaner.fruitless + 1 if ks.stats.evicted == ks.cleaner.evicted_before else 0
         log_release(ks.log, unit)
         ks.cleaner.victim = 0
     return state
@@ -533,6 +545,9 @@ cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
                 return ks.arena.free_count + (ks.arena.units - ks.arena.high_water) > ks.log.reserve
     if ks.maxmemory == 0:
         return True
+    if ks.memory_base + n > ks.maxmemory:
+        # It would not fit if all else were gone.
+        return False
     margin = max(ks.maxmemory // 64, <uint64_t>ks.log.segment_bytes)
     if memory_used(ks) + n + margin <= ks.maxmemory:
         return True

@@ -74,6 +74,8 @@ cdef struct Cleaner:
     bint evicting                 # drop what is cold instead of moving it
     uint32_t cold                 # colder records are dropped, see cleaner.pyx
     uint32_t cold_ties            # of 65536 records exactly as cold, so many are
+    uint32_t fruitless            # evicting passes in a row that dropped nothing
+    uint64_t evicted_before       # stats.evicted when the pass began
     uint64_t appended_seen        # log.bytes_appended when the debt was last charged
     int64_t debt_bytes            # of work owed for what was appended
     uint32_t hand                 # eviction's place in the segment table

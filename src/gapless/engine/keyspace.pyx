@@ -544,7 +544,7 @@ cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil:
     cdef int n, i, first
     if index.keys == 0:
         return False
-    for step in range(index.bucket_count):
+    for step in range(64 + index.bucket_count):
         # Some independent tries first; then every bucket in turn, so that a lone live key is found.
         if step < 64:
             start = random_next(ks) % index.bucket_count

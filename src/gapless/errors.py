@@ -1,0 +1,23 @@
+"""What the embedded API raises."""
+
+from __future__ import annotations
+
+
+class GaplessError(Exception):
+    """The base of all errors of a store."""
+
+
+class ResponseError(GaplessError):
+    """A command was refused; the text is the server's error reply, its code included ("WRONGTYPE ...")."""
+
+
+class OutOfMemoryError(ResponseError, MemoryError):
+    """`maxmemory` is reached and nothing may be evicted. Nothing was changed; reading and deleting go on."""
+
+
+class JournalError(GaplessError, NotImplementedError):
+    """A store that lasts was asked for; this version keeps its keys in memory only."""
+
+
+class ClosedError(GaplessError):
+    """The store was closed."""
