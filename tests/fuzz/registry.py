@@ -32,6 +32,7 @@ REGISTRY = {
         Entry("canary-raise", "canary_raise", must_fail=True),
         Entry("canary-abort", "canary_abort", must_fail=True),
         Entry("resp", "resp"),
+        Entry("rdb-payload", "rdb_payload"),
     ]
 }
 

@@ -88,13 +88,13 @@ def test_a_real_file(conf: Path, tmp_path: Path) -> None:
         "slave-read-only no\nactivedefrag no\n"
     )
     config = loaded(str(conf), "--port", "7001", "--loglevel", "verbose")
-    assert config.string("bind") == "127.0.0.1 -::1"
+    assert config.text("bind") == "127.0.0.1 -::1"
     assert config.number("port") == 7001
     assert config.number("maxmemory") == 2 << 30
     assert config.number("timeout") == 7
-    assert config.string("maxmemory-policy") == "allkeys-lfu"
-    assert config.string("save") == "900 1 300 10"
-    assert config.string("requirepass") == "two words"
+    assert config.text("maxmemory-policy") == "allkeys-lfu"
+    assert config.text("save") == "900 1 300 10"
+    assert config.text("requirepass") == "two words"
     assert config.output_limits()["replica"] == (1 << 20, 2 << 20, 3)
     assert config.output_limits()["pubsub"] == (32 << 20, 8 << 20, 60)
     assert config.get("replica-read-only") == "no"
@@ -166,8 +166,8 @@ def test_a_wrong_command_line(argv: list[str], reason: str) -> None:
 
 def test_command_line_without_values() -> None:
     config = loaded("--save", "--bind", "127.0.0.1", "::1", "--save", "", "--replicaof", "no", "one")
-    assert config.string("save") == ""
-    assert config.string("bind") == "127.0.0.1 ::1"
+    assert config.text("save") == ""
+    assert config.text("bind") == "127.0.0.1 ::1"
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gapless.commands.handlers import client, session
-from gapless.commands.handlers.container import container
+from gapless.commands.handlers.container import container, help_text
 from gapless.commands.row import Arg, Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -34,7 +34,7 @@ COMMANDS: tuple[Command, ...] = (
                 "connection",
                 "5.0.0",
                 arity=2,
-                handler=client.help_text,
+                handler=help_text,
                 summary="Lists the subcommands.",
                 flags="loading stale",
                 acl="connection",
@@ -317,7 +317,7 @@ COMMANDS: tuple[Command, ...] = (
         "connection",
         "1.0.0",
         arity=2,
-        handler=session.echo,
+        handler="connection.echo",
         summary="Answers its argument.",
         flags="loading stale fast",
         acl="connection",
@@ -356,7 +356,7 @@ COMMANDS: tuple[Command, ...] = (
         "connection",
         "1.0.0",
         arity=-1,
-        handler=session.ping,
+        handler="connection.ping",
         summary="Answers PONG, or its argument.",
         flags="fast",
         acl="connection",
@@ -389,7 +389,7 @@ COMMANDS: tuple[Command, ...] = (
         "connection",
         "1.0.0",
         arity=2,
-        handler=session.select,
+        handler="connection.select",
         summary="Chooses the database of a connection.",
         flags="loading stale fast",
         acl="connection",

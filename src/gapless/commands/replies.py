@@ -1,6 +1,7 @@
-"""What a handler in Python returns when plain Python values do not say it: status lines, errors, pushes, ordered sets.
+"""What a handler in Python returns when plain values do not say it: status lines, errors, sets in order.
 
-Plain values are replies too: None, bytes, str, int, bool, float, list, tuple, dict, set. See reply_object in engine/reply.pyx.
+Plain values are replies too: None, bytes, str, int, bool, float, list, tuple, dict, set. See reply_object in
+engine/reply.pyx.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class NullArray:
 
 
 class Verbatim:
-    """Text for people to read: a verbatim string in RESP3, a bulk string in RESP2. `form` is three letters."""
+    """Text for people: a verbatim string in RESP3, a bulk string in RESP2. `form` is three letters."""
 
     __slots__ = ("form", "text")
 

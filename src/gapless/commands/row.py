@@ -1,7 +1,7 @@
 """The row of the command table: all there is to know about a command, as data.
 
-Dispatch, COMMAND and all its subcommands, the categories of ACL and the help derive from rows; a new command is a
-handler, a row and a test. Plain classes with slots: a server keeps some hundreds of them as long as it lives.
+Dispatch, COMMAND and all its subcommands, the categories of ACL and the help derive from rows; a new command
+is a handler, a row and a test. Plain classes with slots: a server keeps hundreds of them as long as it lives.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ FLAG_ORDER = (
 )  # fmt: skip
 CATEGORIES = (
     "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-    "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+    "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
+    "scripting",
 )  # fmt: skip
 
 
@@ -80,12 +81,13 @@ class Keys:
 class Command:
     """A row. `arity` counts the name: exactly so many words, or at least -arity when negative.
 
-    `keys` is (first, last, step) as COMMAND INFO prints it; (0, 0, 0): none. `acl` names the categories that do not
-    follow from the flags. `handler` is the name of a compiled handler, or a function.
+    `keys` is (first, last, step) as COMMAND INFO prints it; (0, 0, 0): none. `acl` names the categories that
+    do not follow from the flags. `handler` is the name of a compiled handler, or a function.
     """
 
     __slots__ = (
-        "acl", "args", "arity", "complexity", "deprecated", "doc_flags", "flags", "group", "handler", "history",
+        "acl", "args", "arity", "complexity", "deprecated", "doc_flags", "flags", "group", "handler",
+        "history",
         "key_specs", "keys", "name", "parent", "since", "subcommands", "summary", "tips",
     )  # fmt: skip
 

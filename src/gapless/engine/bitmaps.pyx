@@ -1,7 +1,7 @@
 """The commands of bitmaps: https://redis.io/docs/latest/commands/?group=bitmap. Bit 0 is the most significant bit of byte 0."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from gapless.engine.base cimport load_u64, store_u64
+from gapless.engine.base cimport load_u64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error, reply_wrong_type,
@@ -14,7 +14,34 @@ from gapless.engine.record cimport TYPE_STRING
 from gapless.engine.reply cimport reply_error, reply_int
 
 cdef extern from * nogil:
-    int __builtin_popcountll(unsigned long long v)
+    """
+    /* The instruction when the processor has it: the baseline of x86-64 does not, and gcc's own is a table. */
+    #define COUNT_BITS_BODY \\
+        uint64_t total = 0, last = 0; \\
+        for (; n >= 32; p += 32, n -= 32) \\
+            total += (uint64_t)__builtin_popcountll(load_u64(p)) + (uint64_t)__builtin_popcountll(load_u64(p + 8)) \\
+                + (uint64_t)__builtin_popcountll(load_u64(p + 16)) + (uint64_t)__builtin_popcountll(load_u64(p + 24)); \\
+        for (; n >= 8; p += 8, n -= 8) total += (uint64_t)__builtin_popcountll(load_u64(p)); \\
+        if (n) { memcpy(&last, p, n); total += (uint64_t)__builtin_popcountll(last); } \\
+        return (int64_t)total;
+    static int64_t count_bits_portable(const uint8_t *p, uint64_t n) { COUNT_BITS_BODY }
+    #if defined(__x86_64__)
+    __attribute__((target("popcnt"))) static int64_t count_bits_popcnt(const uint8_t *p, uint64_t n) { COUNT_BITS_BODY }
+    static int64_t count_bits(const uint8_t *p, uint64_t n) {
+        return __builtin_cpu_supports("popcnt") ? count_bits_popcnt(p, n) : count_bits_portable(p, n);
+    }
+    #else
+    static int64_t count_bits(const uint8_t *p, uint64_t n) { return count_bits_portable(p, n); }
+    #endif
+    """
+    int64_t count_bits(const uint8_t* p, uint64_t n)
+
+cdef enum:
+    BLOCK_WORDS = 512          # of 8 bytes: BITOP works on blocks that stay in the first-level cache
+
+cdef extern from "<string.h>" nogil:
+    void* copy_bytes "memcpy"(void* to, const void* source, size_t n)
+    void* fill_bytes "memset"(void* to, int c, size_t n)
 
 cdef enum Operation:
     OP_AND
@@ -91,19 +118,6 @@ cdef void cmd_getbit(Call* call) noexcept nogil:
 
 # ---- BITCOUNT, BITPOS
 
-cdef int64_t count_bits(const uint8_t* p, uint64_t n) noexcept nogil:
-    cdef int64_t total = 0
-    while n >= 8:
-        total += __builtin_popcountll(load_u64(p))
-        p += 8
-        n -= 8
-    while n:
-        total += __builtin_popcountll(p[0])
-        p += 1
-        n -= 1
-    return total
-
-
 cdef bint unit_of(Call* call, int i, bint* is_bit) noexcept nogil:
     if arg_is(call, i, b"BIT"):
         is_bit[0] = True
@@ -131,6 +145,7 @@ cdef void cmd_bitcount(Call* call) noexcept nogil:
     cdef bint wrong, is_bit = False, there
     cdef int64_t first = 0, last = -1, n, total
     cdef int head, tail
+    cdef uint8_t outside
     if call.argc == 4 or call.argc == 5:
         if not arg_int64(call, 2, &first) or not arg_int64(call, 3, &last):
             return
@@ -152,8 +167,10 @@ cdef void cmd_bitcount(Call* call) noexcept nogil:
     head = <int>(first & 7)
     tail = 7 - <int>(last & 7)
     total = count_bits(v.data + (first >> 3), <uint64_t>((last >> 3) - (first >> 3) + 1))
-    total -= __builtin_popcountll(v.data[first >> 3] & (0xff << (8 - head) & 0xff))
-    total -= __builtin_popcountll(v.data[last >> 3] & ((1 << tail) - 1))
+    outside = <uint8_t>(v.data[first >> 3] & (0xff << (8 - head) & 0xff))
+    total -= count_bits(&outside, 1)
+    outside = <uint8_t>(v.data[last >> 3] & ((1 << tail) - 1))
+    total -= count_bits(&outside, 1)
     reply_int(call.reply, total)
 
 
@@ -223,57 +240,70 @@ cdef void cmd_bitpos(Call* call) noexcept nogil:
 
 # ---- BITOP
 
-cdef inline uint64_t combine(int op, uint64_t first, uint64_t every, uint64_t some, uint64_t odd, uint64_t rest_some,
-                             uint64_t twice) noexcept nogil:
+cdef void block_of(const Value* source, uint64_t at, uint64_t n, uint64_t* out) noexcept nogil:
+    """Bytes [at, at + n) of a source, as words; it is followed by zeros."""
+    cdef uint64_t there = min(source.size - at, n) if source.size > at else 0
+    if there:
+        copy_bytes(out, source.data + at, there)
+    if there < n:
+        fill_bytes(<uint8_t*>out + there, 0, n - there)
+
+
+cdef void add_to(int op, uint64_t* result, uint64_t* others, const uint64_t* word, uint64_t words) noexcept nogil:
+    """One more source into the block: `others` is what the rest has (DIFF, DIFF1, ANDOR), or what several have (ONE)."""
+    cdef uint64_t i
     if op == OP_AND:
-        return every
-    if op == OP_OR:
-        return some
-    if op == OP_XOR:
-        return odd
+        for i in range(words):
+            result[i] &= word[i]
+    elif op == OP_OR:
+        for i in range(words):
+            result[i] |= word[i]
+    elif op == OP_XOR:
+        for i in range(words):
+            result[i] ^= word[i]
+    elif op == OP_ONE:
+        for i in range(words):
+            others[i] |= result[i] & word[i]
+            result[i] |= word[i]
+    else:
+        for i in range(words):
+            others[i] |= word[i]
+
+
+cdef void finish(int op, uint64_t* result, const uint64_t* others, uint64_t words) noexcept nogil:
+    cdef uint64_t i
     if op == OP_NOT:
-        return ~first
-    if op == OP_DIFF:
-        return first & ~rest_some
-    if op == OP_DIFF1:
-        return ~first & rest_some
-    if op == OP_ANDOR:
-        return first & rest_some
-    return some & ~twice
+        for i in range(words):
+            result[i] = ~result[i]
+    elif op == OP_DIFF or op == OP_ONE:
+        for i in range(words):
+            result[i] &= ~others[i]
+    elif op == OP_DIFF1:
+        for i in range(words):
+            result[i] = ~result[i] & others[i]
+    elif op == OP_ANDOR:
+        for i in range(words):
+            result[i] &= others[i]
 
 
-cdef void operate(int op, Value* sources, int count, uint8_t* out, uint64_t n) noexcept nogil:
-    """Eight bytes at a time; a source is followed by zeros."""
-    cdef uint64_t at = 0, word, first, every, some, odd, rest_some, twice
-    cdef uint64_t left
+cdef void operate(int op, const Value* sources, int count, uint8_t* out, uint64_t n) noexcept nogil:
+    cdef uint64_t[BLOCK_WORDS] result
+    cdef uint64_t[BLOCK_WORDS] others
+    cdef uint64_t[BLOCK_WORDS] word
+    cdef uint64_t at = 0, part, words
     cdef int i
-    cdef uint64_t k
     while at < n:
-        every = <uint64_t>0xffffffffffffffff
-        first = some = odd = rest_some = twice = 0
-        for i in range(count):
-            word = 0
-            if sources[i].size >= at + 8:
-                word = load_u64(sources[i].data + at)
-            elif sources[i].size > at:
-                left = sources[i].size - at
-                for k in range(left):
-                    word |= <uint64_t>sources[i].data[at + k] << (8 * k)
-            if i == 0:
-                first = word
-            else:
-                rest_some |= word
-            every &= word
-            twice |= some & word
-            some |= word
-            odd ^= word
-        word = combine(op, first, every, some, odd, rest_some, twice)
-        if n - at >= 8:
-            store_u64(out + at, word)
-        else:
-            for k in range(n - at):
-                out[at + k] = <uint8_t>(word >> (8 * k))
-        at += 8
+        part = min(n - at, <uint64_t>sizeof(result))
+        words = (part + 7) // 8
+        result[words - 1] = word[words - 1] = 0
+        block_of(&sources[0], at, part, result)
+        fill_bytes(others, 0, words * 8)
+        for i in range(1, count):
+            block_of(&sources[i], at, part, word)
+            add_to(op, result, others, word, words)
+        finish(op, result, others, words)
+        copy_bytes(out + at, result, part)
+        at += part
 
 
 cdef int operation_of(Call* call) noexcept nogil:
@@ -300,7 +330,6 @@ cdef void cmd_bitop(Call* call) noexcept nogil:
     cdef int op = operation_of(call)
     cdef int count = call.argc - 3, i
     cdef Value* sources
-
     cdef uint64_t n = 0
     cdef uint8_t* out
     cdef uint64_t to_hash = keyspace_hash(call.keys, call.argv[2].data, call.argv[2].size)

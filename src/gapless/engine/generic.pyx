@@ -17,8 +17,7 @@ from gapless.engine.record cimport (
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING,
 )
 from gapless.engine.reply cimport (
-    Reply, reply_array, reply_bulk, reply_error, reply_error_bytes, reply_free, reply_init, reply_int, reply_null, reply_raw,
-    reply_status,
+    Reply, reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_status,
 )
 
 # They register their handlers.
@@ -197,11 +196,6 @@ cdef void object_encoding(Call* call, const Value* v) noexcept nogil:
     reply_bulk(call.reply, name, strlen(name))
 
 
-cdef void object_refcount(Call* call, const Value* v) noexcept nogil:
-    # Nothing is shared: every value belongs to its key.
-    reply_int(call.reply, 1)
-
-
 cdef void object_freq(Call* call, const Value* v) noexcept nogil:
     if call.keys.policy & POLICY_LFU:
         reply_int(call.reply, keyspace_frequency(call.keys, v))
@@ -233,52 +227,23 @@ cdef void object_help(Reply* reply) noexcept nogil:
     reply_status(reply, b"    These lines.")
 
 
-cdef void reply_quoting(Call* call, const char* before, const void* text, size_t n, const char* after) noexcept nogil:
-    """An error with something of the call's in the middle of it."""
-    cdef Reply error
-    reply_init(&error)
-    reply_raw(&error, before, strlen(before))
-    reply_raw(&error, text, n)
-    reply_raw(&error, after, strlen(after))
-    reply_error_bytes(call.reply, error.data, error.length)
-    reply_free(&error)
-
-
-ctypedef void (*ObjectSubcommand)(Call* call, const Value* v) noexcept nogil
-
-
 cdef void cmd_object(Call* call) noexcept nogil:
+    """OBJECT and its subcommands; that there is such a one, with so many arguments, dispatch has seen to."""
     cdef Value v
-    cdef ObjectSubcommand answer
-    cdef const char* name
     if arg_is(call, 1, b"HELP"):
-        if call.argc == 2:
-            object_help(call.reply)
-        else:
-            reply_error(call.reply, b"ERR wrong number of arguments for 'object|help' command")
-        return
-    if arg_is(call, 1, b"ENCODING"):
-        answer = object_encoding
-        name = b"encoding"
-    elif arg_is(call, 1, b"REFCOUNT"):
-        answer = object_refcount
-        name = b"refcount"
-    elif arg_is(call, 1, b"FREQ"):
-        answer = object_freq
-        name = b"freq"
-    elif arg_is(call, 1, b"IDLETIME"):
-        answer = object_idletime
-        name = b"idletime"
-    else:
-        reply_quoting(call, b"ERR unknown subcommand '", call.argv[1].data, min(call.argv[1].size, 128), b"'. Try OBJECT HELP.")
-        return
-    if call.argc != 3:
-        reply_quoting(call, b"ERR wrong number of arguments for 'object|", name, strlen(name), b"' command")
-    elif keyspace_find(call.keys, call.session.db, call.argv[2].data, call.argv[2].size,
-                       keyspace_hash(call.keys, call.argv[2].data, call.argv[2].size), FIND_COUNT, &v):
-        answer(call, &v)
-    else:
+        object_help(call.reply)
+    elif not keyspace_find(call.keys, call.session.db, call.argv[2].data, call.argv[2].size,
+                           keyspace_hash(call.keys, call.argv[2].data, call.argv[2].size), FIND_COUNT, &v):
         reply_null(call.reply)
+    elif arg_is(call, 1, b"ENCODING"):
+        object_encoding(call, &v)
+    elif arg_is(call, 1, b"FREQ"):
+        object_freq(call, &v)
+    elif arg_is(call, 1, b"IDLETIME"):
+        object_idletime(call, &v)
+    else:
+        # REFCOUNT. Nothing is shared: every value belongs to its key.
+        reply_int(call.reply, 1)
 
 
 # ---- WAIT: there are no replicas, so the answer is known at once, whatever the timeout

@@ -154,7 +154,8 @@ cdef void cmd_lcs(Call* call) noexcept nogil:
             reply_map(call.reply, 2)
             reply_bulk(call.reply, b"matches", 7)
             reply_array(call.reply, count)
-            reply_raw(call.reply, matches.data, matches.length)
+            if matches.length:
+                reply_raw(call.reply, matches.data, matches.length)
             reply_bulk(call.reply, b"len", 3)
             reply_int(call.reply, length)
         else:

@@ -1,17 +1,18 @@
 """The commands of strings: https://redis.io/docs/latest/commands/?group=string."""
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
-from gapless.engine.base cimport likely, unlikely
+from gapless.engine.base cimport STATUS_OK, Status, likely, unlikely
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error, reply_wrong_type,
 )
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_delete_found, keyspace_expire,
-    keyspace_find, keyspace_hash, keyspace_resize, keyspace_set,
+    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_delete, keyspace_delete_found,
+    keyspace_expire, keyspace_find, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize,
+    keyspace_set,
 )
 from gapless.engine.record cimport TYPE_STRING
 from gapless.engine.reply cimport (
-    reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_status,
+    reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_ok,
 )
 
 cdef extern from "<stdio.h>" nogil:
@@ -19,6 +20,9 @@ cdef extern from "<stdio.h>" nogil:
 
 cdef extern from "<string.h>" nogil:
     void* copy_bytes "memcpy"(void* to, const void* source, size_t n)
+
+cdef enum:
+    LOOK_AHEAD = 16            # keys of one command that are brought into the cache together
 
 cdef enum SetOption:
     SET_NX = 1
@@ -85,6 +89,17 @@ cdef bint set_key(Call* call, int i, uint64_t hash, const Arg* value, int64_t ex
                                           value.data, value.size, expire_ms))
 
 
+cdef bint set_after_reply(Call* call, int i, uint64_t hash, const Arg* value, int64_t expire_ms, size_t before) noexcept nogil:
+    """set_key() for a command that has answered with the old value already, because writing may overwrite it where it lies. An
+    error takes the place of that answer, which starts at `before`."""
+    cdef Status status = keyspace_set(call.keys, call.session.db, call.argv[i].data, call.argv[i].size, hash, TYPE_STRING,
+                                      value.data, value.size, expire_ms)
+    if likely(status == STATUS_OK):
+        return True
+    call.reply.length = before
+    return call_status(call, status)
+
+
 cdef bint option_of_expiry(Call* call, int i, int* flags) noexcept nogil:
     """argv[i] names a unit of expiry, the one given before if there was one (the last time given counts), and a time follows."""
     cdef int unit
@@ -122,13 +137,14 @@ cdef void cmd_get(Call* call) noexcept nogil:
 cdef void cmd_set(Call* call) noexcept nogil:
     if likely(call.argc == 3):
         if set_key(call, 1, call.hash, &call.argv[2], EXPIRE_NEVER):
-            reply_status(call.reply, b"OK")
+            reply_ok(call.reply)
         return
     set_with_options(call)
 
 
 cdef void set_with_options(Call* call) noexcept nogil:
     cdef int flags = 0, i = 3, expire_at = 0
+    cdef size_t before = call.reply.length
     cdef int64_t expire_ms = EXPIRE_NEVER
     cdef Value v
     cdef bint there
@@ -150,6 +166,13 @@ cdef void set_with_options(Call* call) noexcept nogil:
         i += 1
     if expire_at and not expire_time(call, expire_at, flags & SET_EXPIRES, &expire_ms):
         return
+    if not flags & (SET_NX | SET_XX | SET_GET):
+        if expire_at and expire_ms <= call.keys.now_ms:
+            keyspace_delete(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash)
+            reply_ok(call.reply)
+        elif set_key(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms):
+            reply_ok(call.reply)
+        return
     there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
                           find_read(call) if flags & SET_GET else FIND_WRITE, &v)
     if flags & SET_GET:
@@ -168,11 +191,10 @@ cdef void set_with_options(Call* call) noexcept nogil:
         # Born dead: Redis deletes the key and answers OK.
         if there:
             keyspace_delete_found(call.keys, &v, call.argv[1].data, call.argv[1].size)
-        if not flags & SET_GET:
-            reply_status(call.reply, b"OK")
+    elif not set_after_reply(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms, before):
         return
-    if set_key(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms) and not flags & SET_GET:
-        reply_status(call.reply, b"OK")
+    if not flags & SET_GET:
+        reply_ok(call.reply)
 
 
 cdef void cmd_setnx(Call* call) noexcept nogil:
@@ -186,7 +208,7 @@ cdef void cmd_setnx(Call* call) noexcept nogil:
 cdef void set_expiring(Call* call, int unit) noexcept nogil:
     cdef int64_t expire_ms
     if expire_time(call, 2, unit, &expire_ms) and set_key(call, 1, call.hash, &call.argv[3], expire_ms):
-        reply_status(call.reply, b"OK")
+        reply_ok(call.reply)
 
 
 cdef void cmd_setex(Call* call) noexcept nogil:
@@ -200,6 +222,7 @@ cdef void cmd_psetex(Call* call) noexcept nogil:
 cdef void cmd_getset(Call* call) noexcept nogil:
     cdef Value v
     cdef bint wrong
+    cdef size_t before = call.reply.length
     cdef bint there = find_string(call, 1, call.hash, find_read(call), &v, &wrong)
     if wrong:
         return
@@ -207,7 +230,7 @@ cdef void cmd_getset(Call* call) noexcept nogil:
         reply_bulk(call.reply, v.data, v.size)
     else:
         reply_null(call.reply)
-    set_key(call, 1, call.hash, &call.argv[2], EXPIRE_NEVER)
+    set_after_reply(call, 1, call.hash, &call.argv[2], EXPIRE_NEVER, before)
 
 
 cdef void cmd_getdel(Call* call) noexcept nogil:
@@ -241,33 +264,53 @@ cdef void cmd_getex(Call* call) noexcept nogil:
         return
     if expire_at and not expire_time(call, expire_at, flags & SET_EXPIRES, &expire_ms):
         return
-    reply_bulk(call.reply, v.data, v.size)
     if expire_at and expire_ms <= call.keys.now_ms:
         keyspace_delete_found(call.keys, &v, call.argv[1].data, call.argv[1].size)
-    elif expire_at or (flags & SET_PERSIST and v.expire_ms >= 0):
-        keyspace_expire(call.keys, &v, call.argv[1].data, call.argv[1].size, expire_ms)
+    elif (expire_at or (flags & SET_PERSIST and v.expire_ms >= 0)) and not call_status(
+            call, keyspace_expire(call.keys, &v, call.argv[1].data, call.argv[1].size, expire_ms)):
+        return
+    reply_bulk(call.reply, v.data, v.size)
 
 
 # ---- several keys
 
+cdef int look_ahead(Call* call, int first, int step, uint64_t* hashes) noexcept nogil:
+    """The hashes of the next keys from argv[first] on; brings what finding them needs into the cache. How many."""
+    cdef int n = 0, i = first
+    while i < call.argc and n < LOOK_AHEAD:
+        hashes[n] = keyspace_hash(call.keys, call.argv[i].data, call.argv[i].size)
+        keyspace_prefetch_bucket(call.keys, call.session.db, hashes[n])
+        n += 1
+        i += step
+    for i in range(n):
+        keyspace_prefetch_record(call.keys, call.session.db, hashes[i])
+    return n
+
+
 cdef void cmd_mget(Call* call) noexcept nogil:
     cdef Value v
-    cdef int i
+    cdef uint64_t[LOOK_AHEAD] hashes
+    cdef int i, how = find_read(call)
     reply_array(call.reply, call.argc - 1)
     for i in range(1, call.argc):
-        if (keyspace_find(call.keys, call.session.db, call.argv[i].data, call.argv[i].size,
-                          keyspace_hash(call.keys, call.argv[i].data, call.argv[i].size), find_read(call), &v)
-                and v.type == TYPE_STRING):
+        if (i - 1) % LOOK_AHEAD == 0:
+            look_ahead(call, i, 1, hashes)
+        if (keyspace_find(call.keys, call.session.db, call.argv[i].data, call.argv[i].size, hashes[(i - 1) % LOOK_AHEAD],
+                          how, &v) and v.type == TYPE_STRING):
             reply_bulk(call.reply, v.data, v.size)
         else:
             reply_null(call.reply)
 
 
 cdef bint set_pairs(Call* call) noexcept nogil:
-    cdef int i
-    for i in range(1, call.argc, 2):
-        if not set_key(call, i, keyspace_hash(call.keys, call.argv[i].data, call.argv[i].size), &call.argv[i + 1], EXPIRE_NEVER):
-            return False
+    cdef uint64_t[LOOK_AHEAD] hashes
+    cdef int i = 1, n, at
+    while i < call.argc:
+        n = look_ahead(call, i, 2, hashes)
+        for at in range(n):
+            if not set_key(call, i, hashes[at], &call.argv[i + 1], EXPIRE_NEVER):
+                return False
+            i += 2
     return True
 
 
@@ -282,7 +325,7 @@ cdef bint pairs_given(Call* call) noexcept nogil:
 
 cdef void cmd_mset(Call* call) noexcept nogil:
     if pairs_given(call) and set_pairs(call):
-        reply_status(call.reply, b"OK")
+        reply_ok(call.reply)
 
 
 cdef void cmd_msetnx(Call* call) noexcept nogil:

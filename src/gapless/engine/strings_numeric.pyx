@@ -6,7 +6,7 @@ from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_find, keyspace_replace, keyspace_set,
 )
 from gapless.engine.record cimport TYPE_STRING
-from gapless.engine.reply cimport reply_bulk, reply_error, reply_int
+from gapless.engine.reply cimport format_int64, reply_bulk, reply_error, reply_int
 
 cdef extern from * nogil:
     """
@@ -47,12 +47,10 @@ cdef extern from * nogil:
         *sum = a + b;
         return !isnan(*sum) && !isinf(*sum);
     }
-    static int format_int64(long long v, char *out, size_t room) { return snprintf(out, room, "%lld", v); }
     """
     bint parse_long_double(const uint8_t* text, size_t n, long double* out)
     int format_long_double(long double v, char* out, size_t room)
     bint add_long_double(long double a, long double b, long double* sum)
-    int format_int64(long long v, char* out, size_t room)
 
 
 cdef bint store(Call* call, Value* v, bint there, const char* text, int n) noexcept nogil:
@@ -81,7 +79,7 @@ cdef void add(Call* call, int64_t delta) noexcept nogil:
         reply_error(call.reply, b"ERR increment or decrement would overflow")
         return
     number += delta
-    n = format_int64(number, text, sizeof(text))
+    n = format_int64(text, number)
     if store(call, &v, there, text, n):
         reply_int(call.reply, number)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 from gapless.server.config_file import ConfigError, Line, read_arguments, read_lines, rewritten, split_words
 from gapless.server.config_kinds import WRONG_NUMBER
@@ -12,6 +11,7 @@ from gapless.server.config_options import BY_NAME, INERT, OPTIONS, REFUSED, REFU
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from re import Pattern
 
 REASON_REFUSED = "gapless does not have this, and to go on without it could cost data or safety"
 
@@ -74,7 +74,7 @@ class Config:
         assert isinstance(value, int)
         return value
 
-    def string(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """The value of an option that is a word or text."""
         value = self.values[name]
         assert isinstance(value, str)
@@ -99,12 +99,12 @@ class Config:
         option = BY_NAME.get(name.lower())
         return None if option is None else option.kind.show(self.values[option.name])
 
-    def matching(self, matches: Callable[[str], bool]) -> dict[str, str]:
+    def matching(self, pattern: Pattern[str]) -> dict[str, str]:
         """All options whose name matches, aliases included."""
         return {
             name: option.kind.show(self.values[option.name])
             for name, option in BY_NAME.items()
-            if matches(name)
+            if pattern.fullmatch(name)
         }
 
     def set(self, pairs: list[tuple[str, str]], apply: Callable[[set[str]], None]) -> None:
@@ -157,7 +157,9 @@ class Config:
             if value != option.default or option.name in present or option.alias in present:
                 options[option.name] = [f"{option.name} {line}" for line in option.kind.lines(value)]
         text = rewritten(text, options, {name: option.name for name, option in BY_NAME.items()})
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix="redis.conf-")
+        # Not by tempfile: its imports alone are a megabyte.
+        temporary = f"{self.path}.{os.urandom(8).hex()}"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import sys
 
 INCLUDES_DEEP_MAX = 16
@@ -107,9 +106,15 @@ def read_lines(path: str, deep: int = 0) -> list[Line]:
             raise line.error("wrong number of arguments")
         if deep == INCLUDES_DEEP_MAX:
             raise line.error("files include each other")
-        for included in sorted(glob.glob(words[1])) if glob.has_magic(words[1]) else [words[1]]:
+        for included in _matching(words[1]):
             lines.extend(read_lines(included, deep + 1))
     return lines
+
+
+def _matching(path: str) -> list[str]:
+    import glob
+
+    return sorted(glob.glob(path)) if glob.has_magic(path) else [path]
 
 
 def read_arguments(argv: list[str]) -> tuple[str, list[Line]]:

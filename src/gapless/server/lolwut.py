@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from gapless.commands.replies import CommandError, Verbatim
 from gapless.server.info import REDIS_VERSION
 from gapless.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from random import Random
+
     from gapless.commands.context import Context
 
 COLUMNS, ROWS = 66, 8
@@ -44,6 +44,8 @@ def lolwut(ctx: Context, args: list[bytes]) -> object:
         columns = min(max(_number(numbers[0]), 1), COLUMNS_MAX)
     if len(numbers) > 1:
         rows = min(max(_number(numbers[1]), 1), ROWS_MAX)
+    from random import Random
+
     text = wall(columns, rows, Random())
     return Verbatim(f"{text}\n\nNo gaps. gapless {VERSION}, Redis ver. {REDIS_VERSION}\n")
 

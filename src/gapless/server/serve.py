@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
 
 
 def _serve(config: Config) -> int:
-    directory = config.string("dir")
+    directory = config.text("dir")
     if directory:
         try:
             os.chdir(directory)
@@ -65,9 +65,9 @@ def _serve(config: Config) -> int:
             return 1
     config.values["dir"] = os.getcwd()
     try:
-        log.start_log(config.string("logfile"), config.string("loglevel"))
+        log.start_log(config.text("logfile"), config.text("loglevel"))
     except OSError as error:
-        print(f"Can't open the log file '{config.string('logfile')}': {error.strerror}", file=sys.stderr)
+        print(f"Can't open the log file '{config.text('logfile')}': {error.strerror}", file=sys.stderr)
         return 1
     if config.flag("daemonize"):
         _daemonize()
@@ -89,7 +89,7 @@ def _run(config: Config) -> int:
     server = Server(engine, config)
     server.apply()
     engine.server = server
-    engine.load_commands(commands_for(config.string("enable-debug-command") != "no"))
+    engine.load_commands(commands_for(config.text("enable-debug-command") != "no"))
     engine.on_cron = server.cron
     server.tcp = [each.detach() for each in tcp]
     engine.listen([*server.tcp, *(each.detach() for each in unix)])
@@ -113,7 +113,7 @@ def _run(config: Config) -> int:
         engine.run()
     finally:
         engine.close()
-        for path in (pidfile, config.string("unixsocket")):
+        for path in (pidfile, config.text("unixsocket")):
             if path:
                 try:
                     os.unlink(path)
@@ -128,8 +128,8 @@ def _listen(config: Config) -> tuple[list[socket.socket], list[socket.socket]]:
     tcp: list[socket.socket] = []
     unix: list[socket.socket] = []
     if config.number("port"):
-        tcp = listeners.listen_tcp(config.string("bind"), config.number("port"), backlog)
-    path = config.string("unixsocket")
+        tcp = listeners.listen_tcp(config.text("bind"), config.number("port"), backlog)
+    path = config.text("unixsocket")
     if path:
         try:
             unix.append(listeners.listen_unix(path, config.number("unixsocketperm"), backlog))
@@ -143,7 +143,7 @@ def _listen(config: Config) -> tuple[list[socket.socket], list[socket.socket]]:
 
 def _write_pidfile(config: Config) -> str:
     """The path written, "" when none was asked for or it can't be."""
-    path = config.string("pidfile") or (PIDFILE_DEFAULT if config.flag("daemonize") else "")
+    path = config.text("pidfile") or (PIDFILE_DEFAULT if config.flag("daemonize") else "")
     if not path:
         return ""
     try:

@@ -48,11 +48,11 @@ class Server:
             if has(name):
                 engine.configure(**{name.replace("-", "_"): config.number(name)})
         if has("maxmemory-policy"):
-            engine.set_policy(config.string("maxmemory-policy"))
+            engine.set_policy(config.text("maxmemory-policy"))
         if has("protected-mode"):
             engine.configure(protected_mode=config.flag("protected-mode"))
         if has("requirepass"):
-            engine.configure(password_required=bool(config.string("requirepass")))
+            engine.configure(password_required=bool(config.text("requirepass")))
         if has("client-output-buffer-limit"):
             for kind, (hard, soft, seconds) in config.output_limits().items():
                 engine.set_output_limit(kind, hard, soft, seconds)
@@ -65,14 +65,12 @@ class Server:
         """What happens only when an option changes while the server runs."""
         config = self.config
         if "loglevel" in changed:
-            log.set_level(config.string("loglevel"))
+            log.set_level(config.text("loglevel"))
         if "dir" in changed:
             try:
-                os.chdir(config.string("dir"))
+                os.chdir(config.text("dir"))
             except OSError as error:
-                raise OptionError(
-                    "dir", f"Can't chdir to '{config.string('dir')}': {error.strerror}"
-                ) from None
+                raise OptionError("dir", f"Can't chdir to '{config.text('dir')}': {error.strerror}") from None
         if changed & {"bind", "port"}:
             self._listen_again(changed)
 
@@ -106,7 +104,7 @@ class Server:
         self.tcp = []
         if port:
             try:
-                sockets = listeners.listen_tcp(config.string("bind"), port, config.number("tcp-backlog"))
+                sockets = listeners.listen_tcp(config.text("bind"), port, config.number("tcp-backlog"))
             except listeners.ListenError:
                 if "port" in changed:
                     raise OptionError("port", "Unable to listen on this port. Check server logs.") from None

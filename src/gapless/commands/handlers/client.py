@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gapless.commands.handlers.container import clean_name, help_text, integer, text_of
+from gapless.commands.handlers.container import clean_name, integer, text_of
 from gapless.commands.handlers.session import NAME_ERROR
 from gapless.commands.replies import NO_REPLY, OK, CommandError, Verbatim
 from gapless.engine import engine as core
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from gapless.commands.context import Context
     from gapless.engine.engine import Session
 
-__all__ = [
-    "client_id", "getname", "help_text", "info", "kill", "list_clients", "no_evict", "no_touch", "pause",
-    "reply_mode", "setinfo", "setname", "unblock", "unpause",
-]  # fmt: skip
 
 SYNTAX = "ERR syntax error"
 TYPES = {"normal": "normal", "master": "master", "replica": "replica", "slave": "replica", "pubsub": "pubsub"}

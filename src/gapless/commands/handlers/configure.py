@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-from gapless.commands.handlers.container import help_text, server_of, text_of
+from gapless.commands.handlers.container import server_of, text_of
 from gapless.commands.handlers.introspect import glob_expression
 from gapless.commands.replies import OK, CommandError
-from gapless.server.config import SetError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gapless.commands.context import Context
 
-__all__ = ["get_values", "help_text", "resetstat", "rewrite", "set_values"]
-
 
 def get_values(ctx: Context, args: list[bytes]) -> object:
     """CONFIG GET pattern [...]."""
-    texts = server_of(ctx).config.texts()
-    found: dict[object, object] = {}
+    config = server_of(ctx).config
+    found: dict[str, str] = {}
     for pattern in args[2:]:
-        text = text_of(pattern).lower()
-        if text in texts:
-            found[text] = texts[text]
-        elif any(c in text for c in "*?["):
-            matches = glob_expression(text)
-            found.update((name, value) for name, value in texts.items() if matches.fullmatch(name))
+        # An option asked for by its name is answered under the name as it was asked.
+        text = text_of(pattern)
+        if any(c in text for c in "*?["):
+            found.update(config.matching(glob_expression(text)))
+            continue
+        value = config.get(text)
+        if value is not None and text.lower() not in (name.lower() for name in found):
+            found[text] = value
     return found
 
 
 def set_values(ctx: Context, args: list[bytes]) -> object:
     """CONFIG SET name value [...]: all, or none when one of them can't be."""
+    from gapless.server.config import SetError
+
     if len(args) % 2:
-        raise CommandError("ERR wrong number of arguments for 'config|set' command")
-    pairs = [(text_of(args[at]).lower(), text_of(args[at + 1])) for at in range(2, len(args), 2)]
+        raise CommandError("ERR syntax error")
+    pairs = [(text_of(args[at]), text_of(args[at + 1])) for at in range(2, len(args), 2)]
+    server = server_of(ctx)
     try:
-        server_of(ctx).set_options(pairs)
+        server.config.set(pairs, server.apply)
     except SetError as error:
-        if error.unknown:
-            raise CommandError(
-                f"ERR Unknown option or number of arguments for CONFIG SET - '{error.name}'"
-            ) from None
-        raise CommandError(
-            f"ERR CONFIG SET failed (possibly related to argument '{error.name}') - {error.reason}"
-        ) from None
+        raise CommandError(str(error)) from None
     return OK
 
 
 def rewrite(ctx: Context, args: list[bytes]) -> object:
     """CONFIG REWRITE."""
+    config = server_of(ctx).config
+    if not config.path or config.path == "-":
+        raise CommandError("ERR The server is running without a config file")
     try:
-        server_of(ctx).config.rewrite()
-    except ValueError:
-        raise CommandError("ERR The server is running without a config file") from None
+        config.rewrite()
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
     return OK

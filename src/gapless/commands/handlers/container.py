@@ -51,6 +51,15 @@ def container(ctx: Context, args: list[bytes]) -> object:
     raise CommandError(f"ERR unknown subcommand '{text_of(args[1])[:128]}'. Try {name.upper()} HELP.")
 
 
+def refuse_debug(ctx: Context, args: list[bytes]) -> object:
+    """What DEBUG answers unless enable-debug-command allows it."""
+    raise CommandError(
+        'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
+        "from a local connection, otherwise you need to set this option in the configuration file, and then "
+        "restart the server."
+    )
+
+
 def _usage(arg: Arg) -> str:
     inner = [_usage(one) for one in arg.args]
     if arg.type == "oneof":

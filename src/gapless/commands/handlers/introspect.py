@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gapless.commands.handlers.container import help_text, text_of
+from gapless.commands.handlers.container import text_of
 from gapless.commands.replies import CommandError, NullArray, OrderedSet, Status
 from gapless.commands.row import CATEGORIES
 
@@ -12,8 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gapless.commands.context import Context
     from gapless.commands.row import Arg, Command, Keys
-
-__all__ = ["command", "count", "docs", "getkeys", "getkeysandflags", "help_text", "info", "list_names"]
 
 
 def _words(words: list[str]) -> OrderedSet:
@@ -39,11 +37,13 @@ def _info(row: Command) -> list[object]:
         _words(["@" + category for category in row.categories]),
         OrderedSet(list(row.tips)),
         OrderedSet([_key_spec(spec) for spec in row.key_specs]),
-        OrderedSet([_info(sub) for sub in _shown(row)]),
+        OrderedSet([_info(sub) for sub in shown(row)]),
     ]
 
 
-def _shown(row: Command) -> tuple[Command, ...]:
+def shown(row: Command) -> tuple[Command, ...]:
+    """The subcommands that COMMAND tells of."""
+    # Redis has no rows for the subcommands of DEBUG.
     return () if row.name == "debug" else row.subcommands
 
 
@@ -79,8 +79,8 @@ def _docs(row: Command) -> dict[object, object]:
         found["history"] = OrderedSet([[since, note] for since, note in row.history])
     if row.args:
         found["arguments"] = [_arg(arg) for arg in row.args]
-    if _shown(row):
-        found["subcommands"] = {sub.full_name: _docs(sub) for sub in _shown(row)}
+    if shown(row):
+        found["subcommands"] = {sub.full_name: _docs(sub) for sub in shown(row)}
     return found
 
 
@@ -122,7 +122,7 @@ def list_names(ctx: Context, args: list[bytes]) -> object:
     """COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]."""
     from gapless.commands.table import COMMANDS
 
-    rows = [row for top in COMMANDS for row in (top, *_shown(top))]
+    rows = [row for top in COMMANDS for row in (top, *shown(top))]
     if len(args) == 2:
         return OrderedSet([row.name for row in COMMANDS])
     if len(args) != 5 or args[2].upper() != b"FILTERBY":

@@ -1,0 +1,42 @@
+"""RESTORE of payloads that are broken inside under a right checksum: refused or taken, never worse."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.engine.commands import new_client
+from tests.engine.test_rdb import BAD_FORMAT, sealed
+
+ANSWERS = (b"+OK\r\n", BAD_FORMAT)
+
+
+def broken(body: bytearray, random: Random) -> bytes:
+    for _ in range(random.randint(1, 4)):
+        at = random.randrange(len(body)) if body else 0
+        if random.random() < 0.5 and body:
+            body[at] = random.randrange(256)
+        elif random.random() < 0.5 and body:
+            del body[at]
+        else:
+            body.insert(at, random.randrange(256))
+    return bytes(body)
+
+
+def run_case(random: Random) -> None:
+    client = new_client()
+    word = random.randbytes(random.randint(1, 12))
+    client(
+        "SET",
+        "k",
+        b"".join(
+            word if random.random() < 0.7 else random.randbytes(5) for _ in range(random.randint(0, 40))
+        ),
+    )
+    payload = client.bulk("DUMP", "k")
+    assert payload is not None
+    for _ in range(20):
+        answer = client("RESTORE", "k", 0, sealed(broken(bytearray(payload[:-10]), random)), "REPLACE")
+        assert answer in ANSWERS, answer
+        assert client.bulk("GET", "k") is not None
+    assert client.engine.check() is None
+    client.engine.close()
