@@ -58,9 +58,9 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.active_defrag = True
     ks.lfu_log_factor = 10
     ks.lfu_decay_minutes = 1
-    ks.cleaner.holes_start = 100
-    ks.cleaner.holes_full = 200
-    ks.cleaner.holes_idle = 40
+    ks.cleaner.holes_start = 50
+    ks.cleaner.holes_full = 150
+    ks.cleaner.holes_idle = 30
     keyspace_tick(ks)
     return ks
 
