@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gapless.commands.handlers.container import text_of
-from gapless.commands.replies import CommandError, NullArray, OrderedSet, Status
+from gapless.commands.replies import CommandError, OrderedSet, Status
 from gapless.commands.row import CATEGORIES
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ def _info(row: Command) -> list[object]:
         _words(["@" + category for category in row.categories]),
         OrderedSet(list(row.tips)),
         OrderedSet([_key_spec(spec) for spec in row.key_specs]),
-        OrderedSet([_info(sub) for sub in shown(row)]),
+        [_info(sub) for sub in shown(row)],
     ]
 
 
@@ -107,7 +107,7 @@ def info(ctx: Context, args: list[bytes]) -> object:
     if len(args) == 2:
         return [_info(row) for row in COMMANDS]
     rows = [look_up(name) for name in args[2:]]
-    return [NullArray() if row is None else _info(row) for row in rows]
+    return [None if row is None else _info(row) for row in rows]
 
 
 def docs(ctx: Context, args: list[bytes]) -> object:
@@ -129,14 +129,14 @@ def list_names(ctx: Context, args: list[bytes]) -> object:
         raise CommandError("ERR syntax error")
     kind, wanted = args[3].upper(), text_of(args[4])
     if kind == b"MODULE":
-        return OrderedSet([])
+        return []
     if kind == b"ACLCAT":
         if wanted.lower() not in CATEGORIES:
-            return OrderedSet([])
-        return OrderedSet([row.full_name for row in rows if wanted.lower() in row.categories])
+            return []
+        return [row.full_name for row in rows if wanted.lower() in row.categories]
     if kind == b"PATTERN":
         matches = glob_expression(wanted)
-        return OrderedSet([row.full_name for row in rows if matches.fullmatch(row.full_name)])
+        return [row.full_name for row in rows if matches.fullmatch(row.full_name)]
     raise CommandError("ERR syntax error")
 
 
