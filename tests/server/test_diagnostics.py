@@ -100,7 +100,14 @@ def test_memory_adds_up(store: Store) -> None:
     assert int(info["mem_fragmentation_bytes"]) == resident - used
     assert int(info["used_memory_overhead"]) + int(info["used_memory_dataset"]) == used
     assert int(info["allocator_allocated"]) >= VALUES * 100
-    assert int(info["allocator_active"]) - int(info["allocator_allocated"]) == int(info["allocator_frag_bytes"])
+    active, allocated = int(info["allocator_active"]), int(info["allocator_allocated"])
+    assert int(info["allocator_frag_bytes"]) == active - allocated
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lfu", "volatile-ttl"])
+def test_policy_by_name(store: Store, policy: str) -> None:
+    store.engine.set_policy(policy)
+    assert store.info("memory")["maxmemory_policy"] == policy
 
 
 def test_dead_records_are_fragmentation(store: Store) -> None:
@@ -130,7 +137,9 @@ def test_command_error_and_latency_statistics(store: Store) -> None:
         r"calls=1,usec=\d+,usec_per_call=\d+\.\d\d,rejected_calls=0,failed_calls=1", info["cmdstat_incr"]
     )
     assert info["errorstat_ERR"] == "count=1"
-    assert re.fullmatch(r"p50=\d+\.\d{3},p99=\d+\.\d{3},p99\.9=\d+\.\d{3}", info["latency_percentiles_usec_set"])
+    number = r"\d+\.\d{3}"
+    percentiles = info["latency_percentiles_usec_set"]
+    assert re.fullmatch(rf"p50={number},p99={number},p99\.9={number}", percentiles)
 
 
 def test_rates_are_taken_from_samples(store: Store) -> None:

@@ -784,7 +784,7 @@ cdef class Engine:
                 log_segments_expired=expired, ttl_ms_average=_average_ttl_ms(ks), clients_watching=watching,
                 client_input_bytes_max=input_max, client_output_bytes_max=output_max,
                 keys=keys, index_buckets=buckets, index_overflow_buckets=overflow, index_bytes=bytes_index,
-                bytes_committed=keyspace_committed(ks), maxmemory=ks.maxmemory, memory_base=ks.memory_base,
+                bytes_committed=keyspace_committed(ks), maxmemory=ks.maxmemory, policy=ks.policy, memory_base=ks.memory_base,
                 watchers=ks.watchers, retired=ks.retired_count, now_ms=ks.now_ms,
                 log_bytes_live=ks.log.bytes_live, log_bytes_written=ks.log.bytes_written,
                 log_records_live=ks.log.records_live, log_segments_used=ks.log.segments_used,

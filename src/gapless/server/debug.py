@@ -25,7 +25,7 @@ logger = logging.getLogger("gapless.server")
 
 LEADING_INTEGER = re.compile(rb"\s*[-+]?\d+")
 LEADING_NUMBER = re.compile(rb"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-TYPES = "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+TYPES = "string|integer|double|bignum|null|array|set|map|verbatim|true|false"
 
 
 def _wrong(args: list[bytes]) -> CommandError:
@@ -111,8 +111,7 @@ def protocol(ctx: Context, args: list[bytes]) -> object:
         "false": False,
     }
     if kind not in replies:
-        names = "|".join(name for name in TYPES.split("|") if name in replies)
-        raise CommandError(f"ERR Wrong protocol type name. Please use one of the following: {names}")
+        raise CommandError(f"ERR Wrong protocol type name. Please use one of the following: {TYPES}")
     return replies[kind]
 
 

@@ -26,6 +26,13 @@ LRU_CLOCK_MASK = 0xFFFFFF
 MEGABYTE = 1 << 20
 
 
+def policy_name(policy: int) -> str:
+    """The name of a maxmemory-policy by the engine's number."""
+    from gapless.engine.engine import POLICIES
+
+    return next(name for name, number in POLICIES.items() if number == policy)
+
+
 class Snapshot:
     """All that one INFO tells, taken at one moment."""
 
@@ -139,7 +146,7 @@ def _memory(at: Snapshot) -> Iterator[str]:
     yield "used_memory_scripts_human:0B"
     yield f"maxmemory:{maxmemory}"
     yield f"maxmemory_human:{human(maxmemory)}"
-    yield f"maxmemory_policy:{settings.text(at.server, 'maxmemory-policy', 'noeviction')}"
+    yield f"maxmemory_policy:{policy_name(at.stats['policy'])}"
     yield f"allocator_frag_ratio:{ratio(memory.active, memory.allocated):.2f}"
     yield f"allocator_frag_bytes:{memory.active - memory.allocated}"
     yield f"allocator_rss_ratio:{ratio(memory.committed, memory.active):.2f}"
@@ -261,7 +268,7 @@ def _stats(at: Snapshot) -> Iterator[str]:
     yield "reply_buffer_shrinks:0"
     yield "reply_buffer_expands:0"
     yield f"eventloop_cycles:{stats['loop_turns']}"
-    yield f"eventloop_duration_sum:{stats['loop_busy_ns'] // 1000}"
+    yield f"eventloop_duration_sum:{time.thread_time_ns() // 1000}"
     yield f"eventloop_duration_cmd_sum:{int(sum(row[1] for row in at.engine.command_stats().values()))}"
     yield f"instantaneous_eventloop_cycles_per_sec:{round(turns)}"
     yield f"instantaneous_eventloop_duration_usec:{round(turn_ns / 1000)}"
@@ -324,7 +331,10 @@ def percentile(cumulative: dict[int, int], total: int, share: float) -> int:
 
 
 def _latencystats(at: Snapshot) -> Iterator[str]:
-    shares = (50.0, 99.0, 99.9)
+    wanted = settings.text(at.server, "latency-tracking-info-percentiles", "50 99 99.9")
+    shares = [float(word) for word in wanted.split()]
+    if not shares:
+        return
     for name in at.engine.command_stats():
         total, cumulative = at.engine.latency_histogram(name)
         if total:

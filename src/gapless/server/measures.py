@@ -104,13 +104,13 @@ class History:
                 stats["loop_bytes_in"],
                 stats["loop_bytes_out"],
                 stats["loop_turns"],
-                stats["loop_busy_ns"],
+                time.thread_time_ns(),
             )
         )
         self.peak(Memory(stats, stats["resident_bytes"] or resident_bytes()).used)
 
     def rates(self) -> tuple[float, float, float, float, float]:
-        """Commands, bytes in, bytes out, turns of the loop a second; and the ns of a turn."""
+        """Commands, bytes in, bytes out, turns of the loop a second; and the CPU ns of a turn."""
         if len(self.samples) < 2:
             return 0.0, 0.0, 0.0, 0.0, 0.0
         first, last = self.samples[0], self.samples[-1]
