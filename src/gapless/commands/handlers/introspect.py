@@ -37,7 +37,8 @@ def _info(row: Command) -> list[object]:
         _words(["@" + category for category in row.categories]),
         OrderedSet(list(row.tips)),
         OrderedSet([_key_spec(spec) for spec in row.key_specs]),
-        [_info(sub) for sub in shown(row)],
+        # Redis answers a set when there are none.
+        [_info(sub) for sub in shown(row)] or OrderedSet([]),
     ]
 
 
