@@ -734,6 +734,7 @@ cdef class Engine:
             self.loop.keepalive_seconds = value
         elif name == "proto_max_bulk_len":
             self.loop.limits.bulk_bytes_max = value
+            self.dispatch.bulk_bytes_max = value
         elif name == "client_query_buffer_limit":
             self.loop.query_bytes_max = value
         elif name == "protected_mode":

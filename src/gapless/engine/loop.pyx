@@ -296,6 +296,9 @@ cdef void _accept(Loop* loop, int listener) noexcept nogil:
         c.session.address = c.address
         c.session.created_ms = loop.dispatch.keys.now_ms
         c.session.active_ms = c.session.created_ms
+        if not loop.dispatch.password_required:
+            # Who came while there was no password stays.
+            c.session.flags |= SESSION_AUTHENTICATED
         if is_unix:
             c.session.flags |= SESSION_UNIX_SOCKET
         else:
