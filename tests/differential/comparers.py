@@ -175,17 +175,18 @@ def same_map_but(*ignored: bytes) -> Comparer:
     return compare
 
 
-def same_pairs(args: Args, left: Reply, right: Reply) -> str | None:
-    """The same keys with the same values, in any order."""
+EACH_SERVERS_OWN = frozenset({b"dir", b"port", b"unixsocket"})
+
+
+def same_settings(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same settings with the same values, in any order. For a pattern, there may be fewer."""
     if left.kind != right.kind:
         return f"{left.kind} and {right.kind} are different types"
     ours, theirs = left.pairs(), right.pairs()
-    wrong = [
-        key.decode(errors="replace")
-        for key in ours.keys() | theirs.keys()
-        if ours.get(key) != theirs.get(key)
-    ]
-    return f"other {', '.join(wrong)}" if wrong else None
+    wrong = {name for name in theirs if ours.get(name) != theirs[name]} - EACH_SERVERS_OWN
+    if not any(b"*" in pattern or b"?" in pattern or b"[" in pattern for pattern in args[2:]):
+        wrong |= ours.keys() - theirs.keys()
+    return f"other {b', '.join(sorted(wrong)).decode(errors='replace')}" if wrong else None
 
 
 def help_text(args: Args, left: Reply, right: Reply) -> str | None:
@@ -291,7 +292,7 @@ COMPARERS: dict[bytes, Comparer] = {
     b"CLIENT INFO": same_client_lines,
     b"CLIENT LIST": same_client_lines,
     b"HELLO": same_map_but(b"id", b"version"),
-    b"CONFIG GET": same_pairs,
+    b"CONFIG GET": same_settings,
     b"LASTSAVE": same_shape,
     b"INFO": same_shape,
     b"LOLWUT": same_shape,

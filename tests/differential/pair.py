@@ -75,23 +75,24 @@ class Pair:
             self._controls = self.reference.connect(), self.subject.connect()
         return self._controls
 
+    def forget_controls(self) -> None:
+        """A server has been started anew."""
+        self._controls = None
+
     def reset(self) -> None:
-        """Both empty, with the settings they were started with. Starts anew a server that ended."""
+        """Both empty, with the settings they were started with. Starts anew a server that ended or hangs."""
         for server in (self.reference, self.subject):
             if not server.alive():
                 server.start()
-                self._controls = None
-        for control, changed in zip(self.controls, self._changed, strict=True):
-            control.call("CLIENT", "UNPAUSE")
-            control.call("SELECT", "0")
-            for name, value in changed.items():
-                if parse(control.call("CONFIG", "GET", name)).pairs().get(name) == Reply("$", value):
-                    continue
-                reply = control.call("CONFIG", "SET", name, value)
-                assert reply == b"+OK\r\n", f"CONFIG SET {name!r} back to {value!r}: {reply!r}"
-            changed.clear()
-            reply = control.call("FLUSHALL")
-            assert reply == b"+OK\r\n", reply
+                self.forget_controls()
+        for server, control, changed in zip(
+            (self.reference, self.subject), self.controls, self._changed, strict=True
+        ):
+            try:
+                _empty(control, changed)
+            except TimeoutError:
+                server.kill()  # and what hangs for one test does not fail all that follow
+                raise AssertionError(f"{server.name} does not answer\n{server.log_tail()}") from None
 
     def check(self) -> None:
         """Ask the subject to audit itself, when it can."""
@@ -308,6 +309,19 @@ class Session:
 
 
 STATE_COMMANDS: tuple[Args, ...] = ((b"TYPE",), (b"GET",), (b"OBJECT", b"ENCODING"), (b"PTTL",))
+
+
+def _empty(control: RawConnection, changed: dict[bytes, bytes]) -> None:
+    """Delete every key and put back the settings of `changed`."""
+    control.call("CLIENT", "UNPAUSE")
+    control.call("SELECT", "0")
+    for name, value in changed.items():
+        if parse(control.call("CONFIG", "GET", name)).pairs().get(name) != Reply("$", value):
+            reply = control.call("CONFIG", "SET", name, value)
+            assert reply == b"+OK\r\n", f"CONFIG SET {name!r} back to {value!r}: {reply!r}"
+    changed.clear()
+    reply = control.call("FLUSHALL")
+    assert reply == b"+OK\r\n", reply
 
 
 def _send(connection: RawConnection, data: bytes) -> None:

@@ -89,6 +89,12 @@ class Server:
                 self._process.kill()
         return self._process.wait()
 
+    def kill(self) -> None:
+        """SIGKILL, for one that hangs."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def wait(self, seconds: float = STOP_SECONDS) -> int:
         """The exit status of a server that was told to end in some other way."""
         assert self._process is not None

@@ -18,6 +18,7 @@ from tests.differential.grammar.vocabulary import (
     several,
     unix_milliseconds,
     unix_seconds,
+    words,
 )
 
 patterns = st.sampled_from(
@@ -144,11 +145,11 @@ COMMANDS: dict[str, Words] = {
     "TTL": command("TTL", keys),
     "TYPE": command("TYPE", keys),
     "UNLINK": command("UNLINK", several(keys, 1)),
-    "WAIT": command(
-        "WAIT", st.sampled_from([b"0", b"-1", b"abc"]), st.sampled_from([b"0", b"1", b"-1", b"abc"])
+    "WAIT": words(
+        b"WAIT", st.sampled_from([b"0", b"-1", b"abc"]), st.sampled_from([b"0", b"1", b"-1", b"abc"])
     ),
-    "WAITAOF": command(
-        "WAITAOF",
+    "WAITAOF": words(
+        b"WAITAOF",
         st.sampled_from([b"0", b"1", b"2", b"-1", b"abc"]),
         st.sampled_from([b"0", b"-1", b"abc"]),
         st.sampled_from([b"0", b"1", b"-1", b"abc"]),

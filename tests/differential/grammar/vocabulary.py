@@ -251,7 +251,10 @@ def several(part: Part, least: int = 0, most: int = 4) -> Words:
 
 
 def command(name: str, *parts: Part) -> Words:
-    """A command line, in one of twelve cases with a word too many, too few, or out of place."""
+    """A command line, in one of twelve cases with a word too many, too few, or out of place.
+
+    Not for commands that wait as long as they are told: those are made of `words`.
+    """
     first, *more = name.split()
     line = words(word(first), *(word(m) for m in more), *parts)
     return st.tuples(line, st.integers(0, 11)).flatmap(
