@@ -2,6 +2,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar, overload
 
+from gapless.engine.engine import Engine
+
 _Text = bytes | str
 _Value = bytes | str | int | float | bytearray | memoryview
 _T = TypeVar("_T")
@@ -12,8 +14,15 @@ class StoreCore:
     maxmemory: int
     policy: int
     def __init__(
-        self, *, segment_bytes: int = ..., address_bytes: int = ..., databases: int = ..., seed: int = ...
+        self,
+        engine: Engine | None = ...,
+        *,
+        segment_bytes: int = ...,
+        address_bytes: int = ...,
+        databases: int = ...,
+        seed: int = ...,
     ) -> None: ...
+    def close(self) -> None: ...
     @overload
     def get(self, name: _Text) -> bytes | None: ...
     @overload

@@ -6,6 +6,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 from libc.string cimport memcmp, memcpy
 from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, unlikely
 from gapless.engine.dispatch cimport parse_int64
+from gapless.engine.engine cimport Engine
 from gapless.engine.index cimport BUCKET_BYTES
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_COUNT, FIND_PEEK, FIND_READ, FIND_WRITE, Keyspace, Value, keyspace_background,
@@ -15,6 +16,7 @@ from gapless.engine.keyspace cimport (
     keyspace_record_key, keyspace_resize, keyspace_scan, keyspace_set, keyspace_size, keyspace_swap, keyspace_tick,
     keyspace_touched,
 )
+from gapless.engine.lock cimport lock_leave, lock_try, lock_wait
 from gapless.engine.log cimport Segment
 from gapless.engine.record cimport RECORD_TTL, TYPE_STRING, Record, record_head_bytes
 from gapless.engine.reply cimport format_int64
@@ -123,8 +125,8 @@ cdef class StoreCore:
     """
     cdef Keyspace* ks
     cdef int database
-    cdef bint owns
-    cdef bint special              # closed, or shared with a loop in another thread: see enter_special()
+    cdef Engine engine             # None: the keyspace is the store's own
+    cdef bint owns                 # the keyspace
     cdef bint closed
     cdef uint64_t background_at    # log.bytes_appended at the last slice of background work
     cdef uint64_t credit_until     # log.bytes_appended up to which room has been made
@@ -132,20 +134,19 @@ cdef class StoreCore:
 
     def __cinit__(self, *args, **kwargs):
         self.ks = NULL
-        self.special = True
         self.closed = True
 
-    def __init__(self, *, uint32_t segment_bytes=1 << 20, uint64_t address_bytes=<uint64_t>1 << 40, int databases=16,
+    def __init__(self, Engine engine=None, *, uint32_t segment_bytes=1 << 20, uint64_t address_bytes=<uint64_t>1 << 40, int databases=16,
                  uint64_t seed=1):
         if not 1 <= databases <= 16:
             raise ValueError("databases must be from 1 to 16")
         if self.ks != NULL:
             raise RuntimeError("the store is open already")
-        self.ks = keyspace_new(segment_bytes, address_bytes, databases, seed)
+        self.engine = engine
+        self.ks = engine.keys if engine is not None else keyspace_new(segment_bytes, address_bytes, databases, seed)
         if self.ks == NULL:
             raise MemoryError("the system refuses to reserve the addresses")
-        self.owns = True
-        self.special = False
+        self.owns = engine is None
         self.closed = False
 
     def __dealloc__(self):
@@ -156,20 +157,18 @@ cdef class StoreCore:
 
     @cython.final
     cdef inline int enter(self) except -1:
-        """REQUIRED before any use of the keyspace. Without a loop in another thread the GIL is the lock."""
-        if unlikely(self.special):
-            return self.enter_special()
-        return 0
-
-    @cython.final
-    cdef int enter_special(self) except -1:
-        if self.closed:
+        """REQUIRED before any use of the keyspace, whose lock is the engine's, or the GIL when there is none."""
+        if unlikely(self.closed):
             raise ClosedError("the store is closed")
+        if self.engine is not None and unlikely(not lock_try(&self.engine.lock)):
+            with nogil:
+                lock_wait(&self.engine.lock)
         return 0
 
     @cython.final
     cdef inline void leave(self) noexcept:
-        pass
+        if self.engine is not None:
+            lock_leave(&self.engine.lock)
 
     @cython.final
     cdef inline bint find(self, const Text* key, uint64_t hash, int how, Value* v) noexcept:
@@ -800,6 +799,10 @@ cdef class StoreCore:
         self.collected = None
         self.leave()
         return cursor, keys
+
+    def close(self):
+        """Ends the use of the store; every call after it raises ClosedError. Its memory goes with its last reference."""
+        self.closed = True
 
     # ---- memory and time
 
