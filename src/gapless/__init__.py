@@ -1,1 +1,25 @@
 """gapless: a key-value store whose memory does not fragment."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gapless.store import Pipeline as Pipeline
+    from gapless.store import Store as Store
+    from gapless.store import open as open  # noqa: A004
+
+_STORE = {"Pipeline", "Store", "open"}
+_ERRORS = {"ClosedError", "GaplessError", "JournalError", "OutOfMemoryError", "ResponseError"}
+
+
+def __getattr__(name: str) -> object:
+    # At first use: the server and the command line don't hold what only an embedding program needs.
+    if name in _STORE:
+        from gapless import store
+
+        return getattr(store, name)
+    if name in _ERRORS:
+        from gapless import errors
+
+        return getattr(errors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""redis-py on a store in the same process: its own connection classes, with the engine where the socket would be."""
+"""redis-py on a store in the same process: its connection classes, the engine where the socket would be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Connect = Callable[[], Execute]
 
 
 class EngineSocket:
-    """As much of a socket as redis-py uses. What is sent is executed at once; the replies wait to be received."""
+    """As much of a socket as redis-py uses. What is sent is executed at once; replies wait to be received."""
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
@@ -129,7 +129,7 @@ class AsyncStoreConnection(AsyncAbstractConnection):
 
     async def _connect(self) -> None:
         self._reader = asyncio.StreamReader()
-        self._writer = EngineWriter(self._store_connect(), self._reader)
+        self._writer = EngineWriter(self._store_connect(), self._reader)  # type: ignore[assignment]
 
     def _host_error(self) -> str:
         return "the store in this process"

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar, overload
 
@@ -22,6 +22,7 @@ class StoreCore:
         databases: int = ...,
         seed: int = ...,
     ) -> None: ...
+    def exclusively(self, action: Callable[[], _T]) -> _T: ...
     def close(self) -> None: ...
     @overload
     def get(self, name: _Text) -> bytes | None: ...

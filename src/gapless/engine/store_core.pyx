@@ -800,6 +800,14 @@ cdef class StoreCore:
         self.leave()
         return cursor, keys
 
+    def exclusively(self, action):
+        """Calls `action`; no other thread uses the store meanwhile. What it returns."""
+        self.enter()
+        try:
+            return action()
+        finally:
+            self.leave()
+
     def close(self):
         """Ends the use of the store; every call after it raises ClosedError. Its memory goes with its last reference."""
         self.closed = True
