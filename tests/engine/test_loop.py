@@ -1,4 +1,4 @@
-"""The loop over real sockets: turns, large requests, limits, errors and the connection's fate, transactions."""
+"""The loop over real sockets: turns, large requests, limits, errors, transactions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import pytest
 from gapless.engine.engine import FLAG_REPLY_SKIP, Engine
 
 
-def row(name: str, arity: int, handler: object, flags: str = "", keys: tuple[int, int, int] = (0, 0, 0)) -> SimpleNamespace:
+def row(
+    name: str, arity: int, handler: object, flags: str = "", keys: tuple[int, int, int] = (0, 0, 0)
+) -> SimpleNamespace:
     return SimpleNamespace(
         name=name, arity=arity, handler=handler, flags=frozenset(flags.split()), keys=keys, subcommands=()
     )
@@ -128,7 +130,9 @@ def test_a_long_pipeline_keeps_its_order(served: Served) -> None:
 def test_values_far_larger_than_the_buffers(served: Served) -> None:
     value = bytes(range(256)) * 40000
     with served.connect() as client:
-        client.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$%d\r\n%s\r\n*2\r\n$3\r\nGET\r\n$1\r\nv\r\n" % (len(value), value))
+        client.sendall(
+            b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$%d\r\n%s\r\n*2\r\n$3\r\nGET\r\n$1\r\nv\r\n" % (len(value), value)
+        )
         wanted = b"+OK\r\n$%d\r\n%s\r\n" % (len(value), value)
         assert read(client, len(wanted)) == wanted
         (session,) = served.engine.clients()
@@ -208,10 +212,9 @@ def test_output_limit_closes_a_client_that_does_not_read(served: Served) -> None
 
 def test_query_limit(served: Served) -> None:
     served.engine.configure(client_query_buffer_limit=100_000)
-    with served.connect() as client:
-        with pytest.raises((ConnectionError, AssertionError)):
-            client.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$1000000\r\n%s\r\n" % (b"x" * 1000000))
-            read(client, 1)
+    with served.connect() as client, pytest.raises((ConnectionError, AssertionError)):
+        client.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$1000000\r\n%s\r\n" % (b"x" * 1000000))
+        read(client, 1)
     assert served.engine.stats()["loop_query_limit_disconnections"] == 1
 
 
@@ -249,7 +252,11 @@ def test_a_failing_handler_is_an_error_and_logged(served: Served, caplog: pytest
 
 def test_transactions(served: Served) -> None:
     with served.connect() as client, served.connect() as other:
-        ask(client, b"multi\r\nset a 1\r\nincr a\r\nexec\r\n", b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:2\r\n")
+        ask(
+            client,
+            b"multi\r\nset a 1\r\nincr a\r\nexec\r\n",
+            b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:2\r\n",
+        )
         ask(client, b"watch a\r\nmulti\r\n", b"+OK\r\n+OK\r\n")
         ask(other, b"set a 9\r\n", b"+OK\r\n")
         ask(client, b"incr a\r\nexec\r\n", b"+QUEUED\r\n*-1\r\n")
@@ -290,13 +297,15 @@ def test_monitor(served: Served) -> None:
         ask(watcher, b"python monitor\r\n", b"*4\r\n$-1\r\n:1\r\n$1\r\nx\r\n:1\r\n")
         ask(client, b'set "a\\n" 1\r\n', b"+OK\r\n")
         line = watcher.recv(1000)
-        address = "127.0.0.1:%d" % client.getsockname()[1]
+        address = f"127.0.0.1:{client.getsockname()[1]}"
         assert line.endswith(f'[0 {address}] "set" "a\\n" "1"\r\n'.encode())
 
 
 def test_a_reply_is_skipped(served: Served) -> None:
     with served.connect() as client:
-        ask(client, b"python skip\r\nset a 1\r\nget a\r\n", b"*4\r\n$-1\r\n:1\r\n$1\r\nx\r\n:1\r\n$1\r\n1\r\n")
+        ask(
+            client, b"python skip\r\nset a 1\r\nget a\r\n", b"*4\r\n$-1\r\n:1\r\n$1\r\nx\r\n:1\r\n$1\r\n1\r\n"
+        )
 
 
 def test_pause_holds_writes_back_and_nothing_else(served: Served) -> None:
@@ -318,7 +327,7 @@ def test_a_killed_client_is_gone(served: Served) -> None:
         assert closed(client)
         assert not served.engine.kill(12345)
         ask(other, b"PING\r\n", b"+PONG\r\n")
-        assert newest.addr == "127.0.0.1:%d" % other.getsockname()[1]
+        assert newest.addr == f"127.0.0.1:{other.getsockname()[1]}"
 
 
 def test_threads_and_the_loop_share_the_engine(served: Served) -> None:
@@ -342,12 +351,20 @@ def test_threads_and_the_loop_share_the_engine(served: Served) -> None:
 def test_statistics(served: Served) -> None:
     served.engine.configure(slowlog_log_slower_than=0)
     with served.connect() as client:
-        ask(client, b"set a 1\r\nget\r\nincr b\r\nget a\r\n", b"+OK\r\n-ERR wrong number of arguments for 'get' command\r\n:1\r\n$1\r\n1\r\n")
+        ask(
+            client,
+            b"set a 1\r\nget\r\nincr b\r\nget a\r\n",
+            b"+OK\r\n-ERR wrong number of arguments for 'get' command\r\n:1\r\n$1\r\n1\r\n",
+        )
     calls = {name: numbers[0] for name, numbers in served.engine.command_stats().items()}
     assert calls == {"set": 1, "incr": 1, "get": 1}
     assert served.engine.command_stats()["get"][2] == 1
     assert served.engine.error_stats() == {"ERR": 1}
-    assert [entry[2] for entry in served.engine.slowlog_take()] == [[b"set", b"a", b"1"], [b"incr", b"b"], [b"get", b"a"]]
+    assert [entry[2] for entry in served.engine.slowlog_take()] == [
+        [b"set", b"a", b"1"],
+        [b"incr", b"b"],
+        [b"get", b"a"],
+    ]
     total, histogram = served.engine.latency_histogram("set")
     assert total == 1
     assert list(histogram.values()) == [1]

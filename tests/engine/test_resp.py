@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def encode(args: list[bytes]) -> bytes:
 def test_any_cut_gives_the_same_requests(requests: list[list[bytes]], cuts: list[int]) -> None:
     data = b"".join(map(encode, requests))
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
     assert parse_pieces(pieces) == (requests, None, 0)
 
 

@@ -4,8 +4,8 @@ A turn: wait for events; read and parse what ready clients sent into a batch of 
 buckets on the way; prefetch the records; execute; send each client its replies at once; then a slice of background work. A client of
 which more has arrived than its share goes on in the next turn, after the others.
 
-Idle clients hold no buffers: input is read into an area that all share, and only what is left of it (the beginning of a request) is copied to
-a buffer of the client's own.
+Idle clients hold no buffers: input is read into an area that all share, and only what is left of it (the beginning of a
+request) is copied to a buffer of the client's own.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from gapless.engine.call cimport Command, Dispatch, Session
@@ -106,7 +106,7 @@ cdef struct Loop:
     char error[64]             # of the client that made a protocol error in this batch
     ArgPool pool
     Limits limits
-    uint8_t* spare_replies[64] # output buffers between uses
+    uint8_t* spare_replies[64]  # output buffers between uses
     int spare_count
     int64_t pause_until_ms
     bint pause_all             # else only commands that write

@@ -2,11 +2,10 @@
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memmove, memset, strlen
+from libc.string cimport memcpy, memmove, strlen
 from gapless.engine.base cimport (
-    INVARIANT, clock_monotonic_ns, clock_realtime_ms, clock_ticks, likely, unlikely)
+    INVARIANT, clock_monotonic_ns, clock_ticks, likely, unlikely)
 from gapless.engine.call cimport (
     COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY,
     SESSION_CLOSE_NOW, SESSION_MONITOR, SESSION_MULTI, SESSION_UNIX_SOCKET, Call, Command, Dispatch, Session)
@@ -17,7 +16,7 @@ from gapless.engine.keyspace cimport (
 from gapless.engine.lock cimport EngineLock, lock_leave, lock_wait, lock_yield
 from gapless.engine.reply cimport Reply, reply_error, reply_free, reply_init
 from gapless.engine.resp cimport (
-    PARSE_ERROR, PARSE_MORE, PARSE_NOTHING, RESP_PADDING, Request, partial_free, pool_reset, resp_parse)
+    PARSE_MORE, PARSE_NOTHING, RESP_PADDING, Request, partial_free, pool_reset, resp_parse)
 from gapless.engine.transactions cimport transactions_forget
 
 

@@ -42,7 +42,7 @@ cdef inline void reply_ok(Reply* reply) noexcept nogil:                        #
 
 
 cdef void reply_status(Reply* reply, const char* text) noexcept nogil          # +OK
-cdef void reply_error(Reply* reply, const char* text) noexcept nogil           # -ERR ...; text starts with its code; CR and LF become spaces
+cdef void reply_error(Reply* reply, const char* text) noexcept nogil           # -ERR ...; CR and LF become spaces
 cdef void reply_error_bytes(Reply* reply, const uint8_t* text, size_t n) noexcept nogil
 cdef void reply_int(Reply* reply, int64_t value) noexcept nogil                # :1
 cdef void reply_bulk(Reply* reply, const void* data, size_t n) noexcept nogil  # $3 foo

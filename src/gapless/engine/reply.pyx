@@ -3,8 +3,8 @@ from libc.math cimport isinf, isnan
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, realloc, strtod
-from libc.string cimport memchr, memcpy, memset, strlen
-from gapless.engine.base cimport INVARIANT, likely, unlikely
+from libc.string cimport memcpy, memset, strlen
+from gapless.engine.base cimport INVARIANT, likely
 
 
 cdef enum:

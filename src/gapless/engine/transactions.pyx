@@ -7,11 +7,11 @@ no change: the entry keeps the expiry the key had, and EXEC compares it with the
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
-from gapless.engine.base cimport INVARIANT, unlikely
+from gapless.engine.base cimport INVARIANT
 from gapless.engine.call cimport (
     SESSION_DIRTY_CAS, SESSION_DIRTY_EXEC, SESSION_IN_EXEC, SESSION_MULTI, Arg, Call, Command, Dispatch, Session)
 from gapless.engine.dispatch cimport dispatch_call, handler_register
-from gapless.engine.keyspace cimport FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash
+from gapless.engine.keyspace cimport FIND_PEEK, Value, keyspace_find, keyspace_hash
 from gapless.engine.reply cimport reply_array, reply_error, reply_null_array, reply_ok, reply_raw
 
 
