@@ -88,7 +88,7 @@ cdef int walk_back(const uint32_t* table, const Value* a, const Value* b, const 
     cdef int64_t a_first = <int64_t>a.size, a_last = 0, b_first = 0, b_last = 0
     cdef bint emit
     cdef int count = 0
-    while left > 0:
+    while i > 0 and j > 0:
         emit = False
         if a.data[i - 1] == b.data[j - 1]:
             text[left - 1] = a.data[i - 1]
