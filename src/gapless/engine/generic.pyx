@@ -224,7 +224,7 @@ cdef void object_help(Reply* reply) noexcept nogil:
     reply_status(reply, b"REFCOUNT <key>")
     reply_status(reply, b"    References to the value of <key>: always 1.")
     reply_status(reply, b"HELP")
-    reply_status(reply, b"    These lines.")
+    reply_status(reply, b"    Print this help.")
 
 
 cdef void cmd_object(Call* call) noexcept nogil:
