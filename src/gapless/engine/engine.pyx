@@ -11,13 +11,12 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
 from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.call cimport (
-    COMMAND_ADMIN, COMMAND_FAST, LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW,
+    COMMAND_FAST, LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW,
     SESSION_EMBEDDED, SESSION_IN_EXEC, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH,
-    SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Session as SessionStruct)
+    SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Session as SessionStruct)
 from gapless.engine.dispatch cimport (
     dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new, monitor_add, monitor_remove)
 from gapless.engine.extent cimport extents_reclaim
@@ -25,10 +24,9 @@ from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport (
     Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
-from gapless.engine.lock cimport lock_leave, lock_wait
 from gapless.engine.log cimport SEGMENT_FREE, Segment
 from gapless.engine.loop cimport (
-    CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_DOOMED, Client, Loop, OutputLimit, client_bytes, client_doom,
+    CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_DOOMED, Client, OutputLimit, client_bytes, client_doom,
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop,
     loop_unlisten, loop_wake)
 from gapless.engine.reply cimport Reply, reply_error, reply_error_bytes, reply_free, reply_init, reply_object
@@ -858,7 +856,6 @@ cdef class Engine:
         """CONFIG RESETSTAT: command statistics, latency histograms, errors, hits, misses, traffic."""
         cdef uint32_t i
         cdef Command* c
-        cdef uint64_t dirty
         self.enter()
         for i in range(self.dispatch.command_count):
             c = &self.dispatch.commands[i]
