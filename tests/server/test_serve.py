@@ -161,3 +161,22 @@ def test_settings_reach_the_engine() -> None:
             assert b"maxmemory_policy:allkeys-lfu" in connection.call("INFO", "memory")
             assert connection.call("SELECT", "2") == b"+OK\r\n"
             assert connection.call("SELECT", "3") == b"-ERR DB index is out of range\r\n"
+
+
+def test_pauses_end_and_do_not_add_up() -> None:
+    with gapless_server() as server, server.connect() as connection, server.connect() as other:
+        assert connection.call("CLIENT", "PAUSE", "50", "ALL") == b"+OK\r\n"
+        assert connection.call("PING") == b"+PONG\r\n"
+        assert connection.call("CLIENT", "PAUSE", "100000", "WRITE") == b"+OK\r\n"
+        assert connection.call("GET", "key") == b"$-1\r\n"
+        other.send(command("SET", "key", "value"))
+        assert connection.call("CLIENT", "UNPAUSE") == b"+OK\r\n"
+        assert other.read_reply() == b"+OK\r\n"
+
+
+def test_rdbcompression_reaches_dump() -> None:
+    with gapless_server(rdbcompression="no") as server, server.connect() as connection:
+        connection.call("SET", "key", "x" * 200)
+        assert b"x" * 200 in connection.call("DUMP", "key")
+        assert connection.call("CONFIG", "SET", "rdbcompression", "yes") == b"+OK\r\n"
+        assert len(connection.call("DUMP", "key")) < 50

@@ -579,9 +579,11 @@ cdef class Engine:
     def pause(self, int64_t ms, bint all):
         """Holds back clients' commands for so long: all, or only those that write."""
         self.enter()
-        if self.keys.now_ms + ms > self.loop.pause_until_ms:
-            self.loop.pause_until_ms = self.keys.now_ms + ms
-        self.loop.pause_all = all or (self.loop.pause_all and self.loop.pause_until_ms != 0)
+        if self.loop.pause_until_ms <= self.keys.now_ms:
+            # The one before is over.
+            self.loop.pause_all = False
+        self.loop.pause_until_ms = max(self.loop.pause_until_ms, self.keys.now_ms + ms)
+        self.loop.pause_all = all or self.loop.pause_all
         self.leave()
 
     def unpause(self):

@@ -28,6 +28,14 @@ cdef enum:
 
 # Used by one compression at a time: under the engine's lock.
 cdef uint32_t[LZF_TABLE_SLOTS] lzf_table
+# rdbcompression, of all engines of the process.
+cdef bint compressing = True
+
+
+def set_compression(bint on):
+    """Whether DUMP compresses what is long enough, in all engines of the process."""
+    global compressing
+    compressing = on
 
 
 # ---- writing
@@ -76,7 +84,7 @@ cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noex
         end = write_integer(p, value)
         if end != NULL:
             return end
-    if n >= COMPRESS_BYTES_MIN:
+    if compressing and n >= COMPRESS_BYTES_MIN:
         memset(lzf_table, 0, sizeof(lzf_table))
         # Where it would lie behind the longest lengths there are; moved to its place afterwards.
         compressed = p + 1 + 2 * RDB_LENGTH_BYTES_MAX

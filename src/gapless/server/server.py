@@ -56,6 +56,10 @@ class Server:
         if has("client-output-buffer-limit"):
             for kind, (hard, soft, seconds) in config.output_limits().items():
                 engine.set_output_limit(kind, hard, soft, seconds)
+        if has("rdbcompression"):
+            from gapless.engine.rdb import set_compression
+
+            set_compression(config.flag("rdbcompression"))
         if has("activedefrag"):
             engine.configure(active_defrag=config.flag("activedefrag"))
         if changed is not None:
