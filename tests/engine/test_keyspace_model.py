@@ -1,4 +1,4 @@
-"""The core against a dict, on segments so small that cleaning, splits, expiry and eviction go on all the time.
+"""The core against a dict, on segments so small that cleaning, splits, expiry, eviction happen all the time.
 
 Every history is random; its seed is in the test's name. Every history ends with the audit.
 """
