@@ -180,3 +180,24 @@ def test_rdbcompression_reaches_dump() -> None:
         assert b"x" * 200 in connection.call("DUMP", "key")
         assert connection.call("CONFIG", "SET", "rdbcompression", "yes") == b"+OK\r\n"
         assert len(connection.call("DUMP", "key")) < 50
+
+
+def test_knobs_of_defragmentation_are_the_cleaners() -> None:
+    from gapless.engine.engine import Engine
+    from gapless.server.config import Config
+    from gapless.server.server import Server
+
+    engine, config = Engine(address_bytes=1 << 30), Config()
+    server = Server(engine, config)
+
+    def holes() -> tuple[int, int]:
+        stats = engine.stats()
+        return stats["cleaner_holes_start"], stats["cleaner_holes_full"]
+
+    own = holes()
+    server.apply({"active-defrag-threshold-upper"})
+    assert holes() == own
+    config.set([("active-defrag-threshold-lower", "40")], server.apply)
+    assert holes() == (400, 410)
+    config.set([("active-defrag-threshold-lower", "10")], server.apply)
+    assert holes() == own

@@ -9,13 +9,18 @@ import time
 
 from gapless.server import latency, listeners, log, measures, slowlog
 from gapless.server.config import Config, OptionError
+from gapless.server.config_options import BY_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gapless.engine.engine import Engine
 
 # Descriptors that are not clients: listeners, logs, the interpreter's own.
 DESCRIPTORS_KEPT = 32
+# The longest slice of background work by default.
+SLICE_US = 200
 
 
 class Server:
@@ -29,6 +34,9 @@ class Server:
         self.stopping = False
         # Descriptors of the TCP sockets it listens on.
         self.tcp: list[int] = []
+        # Thousandths of the log that are holes: where the cleaner starts, and where it gives its all.
+        stats = engine.stats()
+        self._holes = stats["cleaner_holes_start"], stats["cleaner_holes_full"]
 
     # ---- configuration
 
@@ -62,8 +70,29 @@ class Server:
             set_compression(config.flag("rdbcompression"))
         if has("activedefrag"):
             engine.configure(active_defrag=config.flag("activedefrag"))
+        self._apply_cleaning(has)
         if changed is not None:
             self._apply_now(changed)
+
+    def _apply_cleaning(self, has: Callable[..., bool]) -> None:
+        """The knobs of Redis's defragmentation, on the cleaner's terms.
+
+        Thresholds are percent of the log that is holes, where cleaning starts and where it works with full effort;
+        cycle-max in percent is the longest slice, 25 being its usual 200 us. At their defaults the cleaner's
+        own settings hold: it starts earlier than Redis would, since what it costs is bounded anyway.
+        """
+        if not has(
+            "active-defrag-threshold-lower", "active-defrag-threshold-upper", "active-defrag-cycle-max"
+        ):
+            return
+        start = self._knob("active-defrag-threshold-lower", 10, self._holes[0])
+        full = self._knob("active-defrag-threshold-upper", 10, self._holes[1])
+        slice_us = self._knob("active-defrag-cycle-max", 8, SLICE_US)
+        self.engine.configure(holes_start=start, holes_full=max(full, start + 10), slice_us=slice_us)
+
+    def _knob(self, name: str, factor: int, own: int) -> int:
+        value = self.config.number(name)
+        return own if value == BY_NAME[name].default else value * factor
 
     def _apply_now(self, changed: set[str]) -> None:
         """What happens only when an option changes while the server runs."""
