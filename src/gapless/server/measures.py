@@ -1,7 +1,7 @@
 """The numbers that INFO and MEMORY tell, in Redis's vocabulary, from the counters of the engine.
 
-    memory    what the process takes; where each byte of it is
-    History   what a counter alone does not tell: peaks, and how much happened of late
+memory    what the process takes; where each byte of it is
+History   what a counter alone does not tell: peaks, and how much happened of late
 """
 
 from __future__ import annotations
