@@ -77,7 +77,7 @@ class Server:
     def _apply_cleaning(self, has: Callable[..., bool]) -> None:
         """The knobs of Redis's defragmentation, on the cleaner's terms.
 
-        Thresholds are percent of the log that is holes, where cleaning starts and where it works with full effort;
+        Thresholds are percent of the log that is holes, where cleaning starts and where it gives its all;
         cycle-max in percent is the longest slice, 25 being its usual 200 us. At their defaults the cleaner's
         own settings hold: it starts earlier than Redis would, since what it costs is bounded anyway.
         """
