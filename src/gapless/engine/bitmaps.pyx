@@ -76,7 +76,7 @@ cdef bint find_bits(Call* call, int how, Value* v, bint* wrong) noexcept nogil:
 cdef void cmd_setbit(Call* call) noexcept nogil:
     cdef int64_t offset, bit, at
     cdef Value v
-    cdef bint wrong, there
+    cdef bint wrong, there, grows
     cdef int shift, before
     if not bit_offset(call, 2, &offset):
         return
@@ -87,6 +87,7 @@ cdef void cmd_setbit(Call* call) noexcept nogil:
     if wrong:
         return
     at = offset >> 3
+    grows = not there or v.size <= <uint64_t>at
     if not there:
         if not call_status(call, keyspace_create(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
                                                  TYPE_STRING, <uint64_t>at + 1, EXPIRE_NEVER, &v)):
@@ -97,7 +98,9 @@ cdef void cmd_setbit(Call* call) noexcept nogil:
     shift = 7 - <int>(offset & 7)
     before = (v.data[at] >> shift) & 1
     v.data[at] = <uint8_t>((v.data[at] & ~(1 << shift)) | (bit << shift))
-    keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+    # A bit that had the value already is no change: who watches the key is not told.
+    if grows or before != bit:
+        keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
     reply_int(call.reply, before)
 
 

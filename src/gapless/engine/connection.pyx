@@ -25,7 +25,7 @@ cdef void cmd_select(Call* call) noexcept nogil:
     if not arg_int64(call, 1, &db):
         return
     if db < INT_MIN or db > INT_MAX:
-        reply_error(call.reply, b"ERR value is not an integer or out of range")
+        reply_error(call.reply, b"ERR value is out of range, value must between -2147483648 and 2147483647")
     elif db < 0 or db >= call.keys.databases:
         reply_error(call.reply, b"ERR DB index is out of range")
     else:

@@ -367,10 +367,14 @@ cdef void _feed_monitors(Dispatch* d, Call* call) noexcept nogil:
             continue
         reply_raw(out, head, n)
         for at in range(call.argc):
-            if out.room - out.length < call.argv[at].size * 4 + 8:
-                reply_grow(out, call.argv[at].size * 4 + 8)
+            if out.room - out.length < call.argv[at].size * 4 + 16:
+                reply_grow(out, call.argv[at].size * 4 + 16)
             p = out.data + out.length
             p[0] = c' '
+            if at >= 1 and call.argv[0].size == 4 and _same_name(call.argv[0].data, b"auth", 4):
+                memcpy(p + 1, b"\"(redacted)\"", 12)
+                out.length += 13
+                break
             out.length += 1 + _quoted(p + 1, &call.argv[at])
         reply_raw(out, b"\r\n", 2)
 
@@ -424,6 +428,7 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
     if unlikely(c == NULL):
         _reject_unknown(d, call)
         return
+    session.last_command = c
     if unlikely(call.argc != c.arity if c.arity >= 0 else call.argc < -c.arity):
         snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", c.name)
         _reject_text(d, call, text)
@@ -443,7 +448,6 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
     if unlikely(session.flags & SESSION_MULTI) and not c.flags & COMMAND_NOT_QUEUED:
         d.queue(call)
         return
-    session.last_command = c
     dispatch_call(d, call)
 
 

@@ -159,6 +159,7 @@ class _Filter:
     def _take(self, args: list[bytes], at: int) -> int:
         word, value = args[at].upper(), args[at + 1]
         if word == b"ID":
+            self.ids = set()  # a second ID replaces the first
             while at + 1 < len(args):
                 try:
                     n = integer(args[at + 1])
