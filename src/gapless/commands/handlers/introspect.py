@@ -125,7 +125,7 @@ def list_names(ctx: Context, args: list[bytes]) -> object:
 
     rows = [row for top in COMMANDS for row in (top, *shown(top))]
     if len(args) == 2:
-        return OrderedSet([row.name for row in COMMANDS])
+        return [row.full_name for row in rows]
     if len(args) != 5 or args[2].upper() != b"FILTERBY":
         raise CommandError("ERR syntax error")
     kind, wanted = args[3].upper(), text_of(args[4])
