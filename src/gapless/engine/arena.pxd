@@ -27,8 +27,10 @@ cdef struct Arena:
 
 cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogil
 cdef void arena_free(Arena* arena) noexcept nogil
-# A unit's number; 0 when the range is used up. Its bytes are what they were: not zeroed.
+# A unit's number; 0 when the range is used up. Its bytes are what they were, and resident if they were: not zeroed.
 cdef uint32_t arena_take(Arena* arena) noexcept nogil
+# The same, but a unit without memory: for what may never be filled, and costs only the pages it touches.
+cdef uint32_t arena_take_bare(Arena* arena) noexcept nogil
 cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil
 # Gives the memory of cached free units back to the system, at most `most` of them. Returns how many.
 cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept nogil

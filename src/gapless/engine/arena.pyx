@@ -72,6 +72,27 @@ cdef uint32_t arena_take(Arena* arena) noexcept nogil:
     return unit
 
 
+cdef uint32_t arena_take_bare(Arena* arena) noexcept nogil:
+    cdef uint32_t bare = arena.free_count - arena.cached_count
+    cdef uint32_t unit
+    if bare > 0:
+        # The last one without memory; the topmost with memory takes its place, where those begin from now on.
+        unit = arena.free_stack[bare - 1]
+        arena.free_count -= 1
+        arena.free_stack[bare - 1] = arena.free_stack[arena.free_count]
+        arena.units_used += 1
+        return unit
+    if arena.high_water < arena.units:
+        unit = arena.high_water
+        arena.high_water += 1
+        arena.units_used += 1
+        return unit
+    unit = arena_take(arena)
+    if unit:
+        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
+    return unit
+
+
 cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil:
     INVARIANT(unit > 0 and unit < arena.high_water and arena.units_used > 0)
     cdef uint32_t boundary = arena.free_count - arena.cached_count

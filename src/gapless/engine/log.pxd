@@ -33,19 +33,18 @@ cdef enum:
     GROUP_SURVIVORS = 1
 
 
-cdef struct Segment:           # 64 bytes
+cdef struct Segment:           # 56 bytes
     uint32_t state
     uint32_t write_offset
     uint32_t bytes_live
     uint32_t records_live
-    uint64_t sequence          # order of birth
+    uint64_t sequence          # order of birth: its age, for cost-benefit
     uint64_t window            # end of its window, ms; 0: holds records without a TTL
     uint32_t next              # in its list (use class or expired), unit numbers; 0: none
     uint32_t previous
     uint32_t window_next       # segments of the same window
     uint16_t level             # of the window, from 0
     uint16_t use_class
-    int64_t sealed_ms          # age, for cost-benefit
     uint32_t reap_offset       # how far an expired segment has been reaped
     uint32_t window_previous
 

@@ -9,6 +9,7 @@ from gapless.engine.base cimport (
 from gapless.engine.call cimport (
     COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY,
     SESSION_CLOSE_NOW, SESSION_MONITOR, SESSION_MULTI, SESSION_UNIX_SOCKET, Call, Command, Dispatch, Session)
+from gapless.engine.cleaner cimport cleaner_has_work
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, monitor_remove
 from gapless.engine.keyspace cimport (
     keyspace_background, keyspace_committed, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record,
@@ -127,6 +128,8 @@ cdef enum:
     SEND_EARLY = 1 << 20       # replies of this size are sent before the batch is through
     ACCEPTS_MAX = 1000         # a turn, a listener
     BUSY_SLICE_MIN_NS = 20000
+    BETWEEN_SLICE_NS = 50000   # while no client waits for it, but one did just now
+    BETWEEN_NS = 10000000      # how long "just now" is
     CRON_NS = 100000000
 
 
@@ -766,7 +769,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
     cdef epoll_event events[EVENTS_MAX]
     cdef epoll_event* event
     cdef int count, i, timeout
-    cdef int64_t start, end, budget, used = 0
+    cdef int64_t start, end, budget, used = 0, busy_ns = 0
+    cdef bint more = False     # background work is left: look for events without waiting
     cdef void* p
     cdef Client* c
     cdef Dispatch* d = loop.dispatch
@@ -776,7 +780,7 @@ cdef void loop_run(Loop* loop) noexcept nogil:
     start = end = loop.cron_due_ns
     while not loop.stopping:
         timeout = 0
-        if used == 0 and (loop.again_count == 0 or loop.pause_until_ms != 0):
+        if not more and (loop.again_count == 0 or loop.pause_until_ms != 0):
             timeout = <int>((loop.cron_due_ns - end) // 1000000) + 1
             if loop.again_count and timeout > 10:
                 timeout = 10
@@ -823,8 +827,12 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             if budget > loop.slice_ns:
                 budget = loop.slice_ns
             _background(loop, budget, False, &used)
+            # What is owed is done; what could be done besides is done while nobody asks for anything.
+            more = used > 0 or cleaner_has_work(d.keys)
+            busy_ns = end
         else:
-            _background(loop, loop.slice_ns, True, &used)
+            _background(loop, min(loop.slice_ns, BETWEEN_SLICE_NS) if end - busy_ns < BETWEEN_NS else loop.slice_ns, True, &used)
+            more = used > 0
         if end >= loop.cron_due_ns:
             loop.cron_due_ns = end + CRON_NS
             _cron(loop)
