@@ -416,4 +416,4 @@ def test_everything_expired_leaves_nothing() -> None:
 
 
 def test_layout() -> None:
-    assert layout() == {"segment": 56, "bucket": 64, "record_16_64": 84, "record_16_64_ttl": 90}
+    assert layout() == {"segment": 64, "bucket": 64, "record_16_64": 84, "record_16_64_ttl": 90}

@@ -870,7 +870,8 @@ cdef class Engine:
         self.loop.stats.connections = self.loop.stats.connections_rejected = 0
         self.loop.stats.bytes_in = self.loop.stats.bytes_out = 0
         self.loop.stats.reads = self.loop.stats.writes = 0
-        self.loop.stats.longest_turn_ns = self.loop.stats.longest_slice_ns = 0
+        self.loop.stats.longest_turn_ns = 0
+        self.keys.cleaner.longest_slice_ns = self.keys.cleaner.longest_slice_wall_ns = 0
         self.leave()
 
     def slowlog_take(self):

@@ -7,8 +7,8 @@ Segments are arena units. The table has one entry a unit, in a mapping of its ow
 
 Grouping. A record without a TTL goes to the open segment for fresh records, or, when the cleaner moves it, to the one for survivors. A
 record with a TTL goes to the open segment of its *window*: expiry times [n * 2^k, (n + 1) * 2^k) ms, where 2^k is at most 1/32 of the
-time it has left, 64 ms at least. All records of a window die within 2^k ms, so its segments die whole. An open segment costs only the pages
-its write offset has reached.
+time it has left, 64 ms at least. All records of a window die within 2^k ms, so its segments die whole. An open segment has memory a
+step ahead of its write offset: 64 KiB, or 16 KiB in a window, of which there are many.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.arena cimport Arena
@@ -33,7 +33,7 @@ cdef enum:
     GROUP_SURVIVORS = 1
 
 
-cdef struct Segment:           # 56 bytes
+cdef struct Segment:           # 64 bytes
     uint32_t state
     uint32_t write_offset
     uint32_t bytes_live
@@ -47,6 +47,7 @@ cdef struct Segment:           # 56 bytes
     uint16_t use_class
     uint32_t reap_offset       # how far an expired segment has been reaped
     uint32_t window_previous
+    uint32_t populated         # bytes from its start that have memory
 
 
 cdef struct Window:

@@ -81,8 +81,6 @@ cdef struct LoopStats:
     uint64_t query_limit_disconnections
     uint64_t output_limit_disconnections
     uint64_t longest_turn_ns
-    uint64_t longest_slice_ns
-    uint64_t busy_ns
 
 
 cdef struct Loop:

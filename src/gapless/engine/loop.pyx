@@ -758,18 +758,11 @@ cdef void _cron(Loop* loop) noexcept nogil:
         loop.stopping = True
 
 
-cdef void _background(Loop* loop, int64_t budget_ns, bint idle, int64_t* used) noexcept nogil:
-    used[0] = keyspace_background(loop.dispatch.keys, budget_ns, idle)
-    loop.stats.busy_ns += used[0]
-    if <uint64_t>used[0] > loop.stats.longest_slice_ns:
-        loop.stats.longest_slice_ns = used[0]
-
-
 cdef void loop_run(Loop* loop) noexcept nogil:
     cdef epoll_event events[EVENTS_MAX]
     cdef epoll_event* event
     cdef int count, i, timeout
-    cdef int64_t start, end, budget, used = 0, busy_ns = 0
+    cdef int64_t start, end, budget, used, busy_ns = 0
     cdef bint more = False     # background work is left: look for events without waiting
     cdef void* p
     cdef Client* c
@@ -826,13 +819,13 @@ cdef void loop_run(Loop* loop) noexcept nogil:
                 budget = BUSY_SLICE_MIN_NS
             if budget > loop.slice_ns:
                 budget = loop.slice_ns
-            _background(loop, budget, False, &used)
+            used = keyspace_background(d.keys, budget, False)
             # What is owed is done; what could be done besides is done while nobody asks for anything.
             more = used > 0 or cleaner_has_work(d.keys)
             busy_ns = end
         else:
-            _background(loop, min(loop.slice_ns, BETWEEN_SLICE_NS) if end - busy_ns < BETWEEN_NS else loop.slice_ns, True, &used)
-            more = used > 0
+            budget = min(loop.slice_ns, BETWEEN_SLICE_NS) if end - busy_ns < BETWEEN_NS else loop.slice_ns
+            more = keyspace_background(d.keys, budget, True) > 0
         if end >= loop.cron_due_ns:
             loop.cron_due_ns = end + CRON_NS
             _cron(loop)

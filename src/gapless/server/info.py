@@ -385,6 +385,7 @@ def _gapless(at: Snapshot) -> Iterator[str]:
     yield f"cleaner_slices:{stats['cleaner_slices']}"
     yield f"cleaner_busy_us:{stats['cleaner_busy_ns'] // 1000}"
     yield f"longest_slice_us:{stats['cleaner_longest_slice_ns'] // 1000}"
+    yield f"longest_slice_wall_us:{stats['cleaner_longest_slice_wall_ns'] // 1000}"
     yield f"longest_turn_us:{stats['loop_longest_turn_ns'] // 1000}"
     yield f"index_keys:{stats['keys']}"
     yield f"index_buckets:{stats['index_buckets']}"
