@@ -11,13 +11,14 @@ from libc.stdlib cimport free, malloc
 from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.call cimport Arg, Call
+from gapless.engine.client cimport CLIENT_DOOMED, Client
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.keyspace cimport (
     keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
 from gapless.engine.loop cimport (
-    CLIENT_DOOMED, Client, loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
+    loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
 from gapless.engine.reply cimport Reply, reply_error, reply_error_bytes, reply_free, reply_object
 from gapless.engine.session cimport Session, session_ended, session_new, session_view
 from gapless.engine.settings cimport settings_output_limit, settings_policy, settings_set
@@ -109,7 +110,7 @@ cdef class Engine:
         self.dispatch.on_slow = _on_slow
         transactions_attach(self.dispatch)
         self.loop = loop_new(self.dispatch, &self.lock)
-        self.loop.on_close = session_ended
+        self.loop.clients.on_close = session_ended
         self.slow = SlowCommands()
         self.slow.dispatch = self.dispatch
         keyspace_tick(self.keys)
@@ -184,7 +185,7 @@ cdef class Engine:
                 if reply.room > (1 << 16):
                     reply_free(reply)
                 if self.running:
-                    if self.loop.touched != NULL:
+                    if self.loop.clients.touched != NULL:
                         loop_wake(self.loop)
                 else:
                     self.executions += 1
@@ -251,7 +252,7 @@ cdef class Engine:
         cdef list found = []
         self.enter()
         try:
-            c = self.loop.first
+            c = self.loop.clients.first
             while c != NULL:
                 if not c.state & CLIENT_DOOMED:
                     found.append(session_view(self, self.loop, &c.session))

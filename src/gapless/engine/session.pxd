@@ -1,6 +1,7 @@
 """A connection as Python sees it: the object that handlers in Python are given."""
 from gapless.engine.call cimport Session as SessionStruct
-from gapless.engine.loop cimport Client, Loop
+from gapless.engine.client cimport Client
+from gapless.engine.loop cimport Loop
 from gapless.engine.reply cimport Reply
 
 
@@ -23,5 +24,5 @@ cdef class Session:
 cdef Session session_view(object engine, Loop* loop, SessionStruct* at)
 # A session inside the process.
 cdef Session session_new(object engine, Loop* loop, int protocol)
-# For Loop.on_close.
+# For Clients.on_close.
 cdef void session_ended(SessionStruct* at) noexcept with gil

@@ -9,9 +9,10 @@ from gapless.engine.call cimport (
     SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_EMBEDDED, SESSION_IN_EXEC, SESSION_MONITOR,
     SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET,
     Session as SessionStruct)
+from gapless.engine.client cimport Client, client_bytes, client_doom
 from gapless.engine.dispatch cimport monitor_add, monitor_remove
 from gapless.engine.lock cimport lock_enter, lock_leave
-from gapless.engine.loop cimport Client, Loop, client_bytes, client_doom, loop_wake
+from gapless.engine.loop cimport Loop, loop_wake
 from gapless.engine.reply cimport Reply, reply_free, reply_init
 from gapless.engine.transactions cimport transactions_forget
 
@@ -207,7 +208,7 @@ cdef class Session:
             if after_reply or c == NULL:
                 self.at.flags |= SESSION_CLOSE_AFTER_REPLY
             else:
-                client_doom(self.loop, c)
+                client_doom(c)
                 loop_wake(self.loop)
         finally:
             lock_leave(self.loop.lock)

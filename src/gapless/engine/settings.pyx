@@ -1,7 +1,8 @@
 """The numbers of the compiled part, by name. See settings.pxd."""
 from libc.stdint cimport int64_t, uint64_t
+from gapless.engine.client cimport CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, OutputLimit
 from gapless.engine.keyspace cimport Keyspace
-from gapless.engine.loop cimport CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, Loop, OutputLimit
+from gapless.engine.loop cimport Loop
 from gapless.engine.slow_commands cimport SlowCommands
 
 POLICIES = {
@@ -25,7 +26,7 @@ cdef int settings_output_limit(
         Loop* loop, str kind, uint64_t hard_bytes, uint64_t soft_bytes, int64_t soft_seconds) except -1:
     cdef int which = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "slave": CLASS_REPLICA,
                       "pubsub": CLASS_PUBSUB}[kind]
-    loop.output_limits[which] = OutputLimit(hard_bytes, soft_bytes, soft_seconds * 1000)
+    loop.clients.output_limits[which] = OutputLimit(hard_bytes, soft_bytes, soft_seconds * 1000)
     return 0
 
 
@@ -56,18 +57,18 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
     elif name == "latency_monitor_threshold":
         slow.set_late_us(value * 1000.0)
     elif name == "maxclients":
-        loop.clients_max = value
+        loop.clients.count_max = value
     elif name == "timeout":
-        loop.timeout_ms = value * 1000
+        loop.clients.timeout_ms = value * 1000
     elif name == "tcp_keepalive":
-        loop.keepalive_seconds = value
+        loop.clients.keepalive_seconds = value
     elif name == "proto_max_bulk_len":
         loop.limits.bulk_bytes_max = value
         loop.dispatch.bulk_bytes_max = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":
-        loop.protected_mode = value
+        loop.clients.protected_mode = value
     elif name == "password_required":
         loop.dispatch.password_required = value
     elif name == "clock_ms":

@@ -1,10 +1,11 @@
 """What the engine counts, as Python's dicts. See statistics.pxd."""
 from libc.stdint cimport uint32_t, uint64_t
 from gapless.engine.call cimport LATENCY_BUCKETS, Command, Dispatch
+from gapless.engine.client cimport Client, client_bytes
 from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed
 from gapless.engine.log cimport SEGMENT_FREE, Segment
-from gapless.engine.loop cimport Client, Loop, client_bytes
+from gapless.engine.loop cimport Loop
 
 # A century: the last window has no end, and no average.
 cdef uint64_t TTL_MS_SHOWN_MAX = 100 * 366 * 86400 * <uint64_t>1000
@@ -35,7 +36,7 @@ cdef dict statistics_counters(Loop* loop):
     found = dict(ks.stats)
     for name, value in dict(ks.cleaner).items():
         found["cleaner_" + name] = value
-    for name, value in dict(loop.stats).items():
+    for name, value in (dict(loop.stats) | dict(loop.clients.stats)).items():
         found["loop_" + name] = value
     for db in range(ks.databases):
         if ks.index[db] != NULL:
@@ -43,7 +44,7 @@ cdef dict statistics_counters(Loop* loop):
             buckets += ks.index[db].bucket_count
             overflow += ks.index[db].overflow_count
             bytes_index += index_bytes(ks.index[db])
-    c = loop.first
+    c = loop.clients.first
     while c != NULL:
         buffers += client_bytes(c)
         input_max = max(input_max, c.query_room)
@@ -72,7 +73,7 @@ cdef dict statistics_counters(Loop* loop):
         extents_bytes_committed=ks.extents.bytes_committed, extents_count=ks.extents.count,
         extents_bytes_dead=ks.extents.bytes_dead,
         commands=d.calls, errors=d.errors,
-        clients=loop.client_count, client_bytes=buffers,
+        clients=loop.clients.count, client_bytes=buffers,
         resident_bytes=loop.resident_bytes, resident_bytes_peak=loop.resident_peak,
         monitors=d.monitor_count)
     return found
@@ -127,7 +128,7 @@ cdef void statistics_reset(Loop* loop) noexcept:
     d.calls = d.errors = 0
     d.error_kinds = 0
     ks.stats.hits = ks.stats.misses = ks.stats.expired = ks.stats.evicted = 0
-    loop.stats.connections = loop.stats.connections_rejected = 0
-    loop.stats.bytes_in = loop.stats.bytes_out = 0
-    loop.stats.reads = loop.stats.writes = 0
+    loop.clients.stats.connections = loop.clients.stats.connections_rejected = 0
+    loop.stats.bytes_in = loop.clients.stats.bytes_out = 0
+    loop.stats.reads = loop.clients.stats.writes = 0
     loop.stats.longest_turn_ns = loop.stats.longest_slice_ns = 0
