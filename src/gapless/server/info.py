@@ -28,7 +28,7 @@ MEGABYTE = 1 << 20
 
 def policy_name(policy: int) -> str:
     """The name of a maxmemory-policy by the engine's number."""
-    from gapless.engine.engine import POLICIES
+    from gapless.engine.settings import POLICIES
 
     return next(name for name, number in POLICIES.items() if number == policy)
 
