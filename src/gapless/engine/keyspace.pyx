@@ -59,7 +59,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.lfu_log_factor = 10
     ks.lfu_decay_minutes = 1
     ks.cleaner.holes_start = 50
-    ks.cleaner.holes_full = 150
+    ks.cleaner.holes_full = 120
     ks.cleaner.holes_idle = 30
     keyspace_tick(ks)
     return ks
