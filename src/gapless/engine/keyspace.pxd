@@ -185,9 +185,10 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 # ---- databases
 cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil
-# One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end.
+# One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end. `expire`:
+# deletes the expired ones, as a look-up does.
 # Redis's guarantee: a key that is there all the while is returned, whatever the index does in between.
-cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, void (*emit)(void* context, const Record* r) noexcept nogil,
+cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
                             void* context) noexcept nogil
 # A random live key. False when there is none.
 cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil

@@ -28,6 +28,7 @@ cdef enum:
     LFU_INITIAL = 5
     VALUE_BYTES_MAX = 512 << 20
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
+    EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
 
 
 # ---- life
@@ -246,12 +247,21 @@ cdef void remove(Keyspace* ks, Value* v, bint keep_extent) noexcept nogil:
     kill(ks, &v.record, keep_extent)
 
 
+cdef inline bint has_expired(const Keyspace* ks, const Record* r) noexcept nogil:
+    return r.expire_ms >= 0 and r.expire_ms <= ks.now_ms
+
+
+cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
+    """Needs of v the database, the hash and the record."""
+    remove(ks, v, False)
+    ks.stats.expired += 1
+    changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
+
+
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil:
     cdef bint there = find(ks, db, key, key_bytes, hash, out)
-    if there and unlikely(out.expire_ms >= 0 and out.expire_ms <= ks.now_ms):
-        remove(ks, out, False)
-        ks.stats.expired += 1
-        changed(ks, db, key, key_bytes, hash)
+    if there and unlikely(has_expired(ks, &out.record)):
+        drop_expired(ks, out)
         there = False
     if how == FIND_READ or how == FIND_COUNT:
         if there:
@@ -518,20 +528,30 @@ cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
     return ks.with_ttl[ks.db_index[db]]
 
 
-cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, void (*emit)(void* context, const Record* r) noexcept nogil,
+cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
                             void* context) noexcept nogil:
     cdef const Index* index = index_of(ks, db)
     cdef uint64_t* bucket = index.buckets + index_scan_bucket(index, cursor) * BUCKET_SLOTS
-    cdef Record r
-    cdef int i
+    cdef uint64_t[EXPIRED_PER_SCAN] expired
+    cdef Value v
+    cdef int i, count = 0
     while bucket != NULL:
         for i in range(BUCKET_SLOTS):
             if bucket[i] == 0 or slot_is_link(bucket[i]):
                 break
-            record_decode(log_at(ks.log, slot_position(bucket[i])), &r)
-            if r.expire_ms < 0 or r.expire_ms > ks.now_ms:
-                emit(context, &r)
+            record_decode(log_at(ks.log, slot_position(bucket[i])), &v.record)
+            if not has_expired(ks, &v.record):
+                emit(context, &v.record)
+            elif expire and count < EXPIRED_PER_SCAN:
+                expired[count] = slot_position(bucket[i])
+                count += 1
         bucket = index_next(index, bucket)
+    # Not on the way: taking a slot away moves others of its bucket.
+    v.db = db
+    for i in range(count):
+        v.hash = keyspace_hash_at(ks, expired[i])
+        record_decode(log_at(ks.log, expired[i]), &v.record)
+        drop_expired(ks, &v)
     return index_scan_next(index, cursor)
 
 
@@ -562,7 +582,7 @@ cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil:
         first = <int>(random_next(ks) % <uint64_t>n)
         for i in range(n):
             record_decode(log_at(ks.log, slot_position(slots[(first + i) % n])), out)
-            if out.expire_ms < 0 or out.expire_ms > ks.now_ms:
+            if not has_expired(ks, out):
                 return True
     return False
 

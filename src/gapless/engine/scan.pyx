@@ -73,7 +73,7 @@ cdef void cmd_keys(Call* call) noexcept nogil:
     walk_begin(&walk, call)
     set_pattern(&walk, &call.argv[1])
     while True:
-        cursor = keyspace_scan(call.keys, call.session.db, cursor, emit, &walk)
+        cursor = keyspace_scan(call.keys, call.session.db, cursor, False, emit, &walk)
         if cursor == 0:
             break
     middle = call.reply.length
@@ -164,7 +164,7 @@ cdef void cmd_scan(Call* call) noexcept nogil:
         return
     buckets = count * BUCKETS_PER_COUNT if count < (<int64_t>1 << 60) else count
     while True:
-        cursor = keyspace_scan(call.keys, call.session.db, cursor, emit, &walk)
+        cursor = keyspace_scan(call.keys, call.session.db, cursor, True, emit, &walk)
         buckets -= 1
         if cursor == 0 or buckets <= 0 or walk.seen >= count:
             break
