@@ -196,14 +196,6 @@ def help_text(args: Args, left: Reply, right: Reply) -> str | None:
     return "other heading" if left.children[:1] != right.children[:1] else None
 
 
-def string_encoding(args: Args, left: Reply, right: Reply) -> str | None:
-    """gapless tells it from the value; Redis says `raw` as well of what APPEND and its like have made."""
-    by_value = {b"raw": (b"embstr", b"int"), b"embstr": (b"int",)}
-    if left.is_bulk and right.is_bulk and right.payload in by_value.get(left.payload, ()):
-        return None
-    return "another encoding"
-
-
 def subset(args: Args, left: Reply, right: Reply) -> str | None:
     """Every element is one of Redis's; there may be fewer."""
     if left.kind != right.kind:
@@ -301,7 +293,6 @@ COMPARERS: dict[bytes, Comparer] = {
     b"PTTL": near(MILLISECONDS_TOLERANCE),
     b"EXPIRETIME": near(SECONDS_TOLERANCE),
     b"PEXPIRETIME": near(MILLISECONDS_TOLERANCE),
-    b"OBJECT ENCODING": string_encoding,
     b"OBJECT IDLETIME": near(SECONDS_TOLERANCE),
     b"OBJECT FREQ": near(3),
     b"RANDOMKEY": same_shape,

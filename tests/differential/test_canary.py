@@ -38,6 +38,7 @@ OTHER = [
     ("KEYS *", b"*1\r\n$1\r\na\r\n", b"*1\r\n$1\r\nb\r\n"),
     ("KEYS *", b"*1\r\n$1\r\na\r\n", b"*2\r\n$1\r\na\r\n$1\r\na\r\n"),
     ("RANDOMKEY", b"$1\r\na\r\n", b"$-1\r\n"),
+    ("OBJECT ENCODING k", b"$3\r\nraw\r\n", b"$6\r\nembstr\r\n"),
     (
         "HELLO",
         b"*4\r\n$2\r\nid\r\n:1\r\n$4\r\nrole\r\n$1\r\nm\r\n",

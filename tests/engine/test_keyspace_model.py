@@ -231,7 +231,7 @@ class Model:
         try:
             self.store.rename(source, target)
         except OutOfMemoryError:
-            self.resync_lost(target)
+            self.refused += 1
             return
         except ResponseError:
             assert self.may_lose(entry)
@@ -254,10 +254,6 @@ class Model:
         if done[0]:
             assert entry is not None
             self.keys[to_db][target] = Entry(entry.value, entry.expire_ms)
-
-    def resync_lost(self, key: bytes) -> None:
-        if not self.store.exists(key):
-            self.live.pop(key, None)
 
     def flush(self) -> None:
         roll = self.random.random()
@@ -416,4 +412,7 @@ def test_everything_expired_leaves_nothing() -> None:
 
 
 def test_layout() -> None:
-    assert layout() == {"segment": 64, "bucket": 64, "record_16_64": 84, "record_16_64_ttl": 90}
+    assert layout() == {
+        **{"segment": 64, "bucket": 64, "record_16_64": 84, "record_16_64_ttl": 90},
+        **{"mark_database": 0x0F, "mark_wide_ttl": 0x10, "mark_key_in_extent": 0x20, "mark_raw": 0x40, "mark_text": 0x80},
+    }

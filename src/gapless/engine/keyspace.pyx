@@ -8,6 +8,7 @@ from gapless.engine.base cimport (
 )
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
+from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
@@ -18,8 +19,8 @@ from gapless.engine.log cimport (
     log_append, log_at, log_due, log_free, log_kill, log_new,
 )
 from gapless.engine.record cimport (
-    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK,
-    RECORD_WIDE_TTL, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
+    RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_head_bytes,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -279,8 +280,8 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
                          const uint8_t* value, uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms,
                          uint64_t extent, uint64_t* position) noexcept nogil:
     """Appends a record. value NULL: zero bytes. room_bytes > value_bytes: with ROOM. extent: takes over this one, which holds the value."""
-    cdef uint32_t flags = type
-    cdef uint32_t marks = db_index
+    cdef uint32_t flags = type & RECORD_TYPE_MASK
+    cdef uint32_t marks = db_index | (type & RECORD_MAKING_MASK)
     cdef uint64_t size, in_extent
     cdef uint8_t* at
     cdef uint8_t* p
@@ -350,6 +351,11 @@ cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
     v.expire_ms = v.record.expire_ms
 
 
+cdef inline uint32_t type_of(const Record* r) noexcept nogil:
+    """The type, and what a string remembers of its making: a new record's `type`."""
+    return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
+
+
 cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexcept nogil:
     if before != after:
         ks.with_ttl[ks.db_index[db]] += 1 if after else -1
@@ -371,12 +377,12 @@ cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes
     return STATUS_OK
 
 
-cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                             uint64_t size, int64_t expire_ms, Value* out) noexcept nogil:
     return create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, out)
 
 
-cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type, const uint8_t* value,
+cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type, const uint8_t* value,
                    uint64_t size, int64_t expire_ms, uint64_t extent, Value* out) noexcept nogil:
     cdef uint64_t position
     cdef Status status
@@ -389,7 +395,6 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     slot = index_insert(index_of(ks, db), hash, position | access_new(ks), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
-    changed(ks, db, key, key_bytes, hash)
     if out != NULL:
         out.slot = slot
         out.db = db
@@ -398,7 +403,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     return STATUS_OK
 
 
-cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int type,
+cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type,
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
@@ -406,7 +411,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and v.type == type
+    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
               and r.expire_ms == expire_ms):
         memmove(r.value, value, value_bytes)
     else:
@@ -417,13 +422,17 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     return STATUS_OK
 
 
-cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                          const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Value v
+    cdef Status status
     if keyspace_find(ks, db, key, key_bytes, hash, FIND_WRITE, &v):
         return keyspace_replace(ks, &v, key, key_bytes, type, value, value_bytes, expire_ms)
-    return create(ks, db, key, key_bytes, hash, type, value, value_bytes,
-                  EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, NULL)
+    status = create(ks, db, key, key_bytes, hash, type, value, value_bytes,
+                    EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, NULL)
+    if likely(status == STATUS_OK):
+        changed(ks, db, key, key_bytes, hash)
+    return status
 
 
 cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t size) noexcept nogil:
@@ -454,14 +463,16 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         room = size + min(size // 2 + 8, <uint64_t>ROOM_BYTES_MAX) if size > r.value_bytes else size
         if key_bytes + room + 32 > ks.log.record_bytes_max:
             room = size
-        status = write_record(ks, ks.db_index[v.db], key, key_bytes, v.type, NULL, size, room, r.expire_ms, 0, &position)
+        status = write_record(ks, ks.db_index[v.db], key, key_bytes, type_of(r), NULL, size, room, r.expire_ms, 0, &position)
         if status != STATUS_OK:
             return status
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
         kill(ks, &old, False)
-    changed(ks, v.db, key, key_bytes, v.hash)
+    if v.type == TYPE_STRING:
+        r.at[1] |= RECORD_RAW
+        r.marks |= RECORD_RAW
     return STATUS_OK
 
 
@@ -486,7 +497,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     cdef Record* r = &v.record
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, v.type, v.data, v.size, v.size, expire_ms,
+        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms,
                          r.extent != 0 and r.key != NULL)
         if status != STATUS_OK:
             return status
@@ -497,17 +508,21 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
 cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
                           size_t to_key_bytes, bint move) noexcept nogil:
     cdef uint64_t hash = hash_bytes(to_key, to_key_bytes, ks.seed)
-    cdef Value target
+    cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
+    cdef Value target, copy
     cdef Status status
     cdef bint keep = move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max
-    if keep:
-        if keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target):
-            remove(ks, &target, False)
-        status = create(ks, to_db, to_key, to_key_bytes, hash, v.type, NULL, v.size, v.expire_ms, v.record.extent, NULL)
-    else:
-        status = keyspace_set(ks, to_db, to_key, to_key_bytes, hash, v.type, v.data, v.size, v.expire_ms)
+    cdef bint taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
+    # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
+    status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data), NULL if keep else v.data,
+                    v.size, v.expire_ms, v.record.extent if keep else 0, &copy)
     if status != STATUS_OK:
         return status
+    if move:
+        copy.slot[0] = (copy.slot[0] & <uint64_t>0xffffffffffff) | access
+    if taken:
+        remove(ks, &target, False)
+    changed(ks, to_db, to_key, to_key_bytes, hash)
     if move:
         remove(ks, v, keep)
         changed(ks, v.db, key, key_bytes, v.hash)

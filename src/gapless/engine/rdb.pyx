@@ -3,10 +3,10 @@ from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, load_u16, load_u32, load_u64, store_u16, store_u64
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,

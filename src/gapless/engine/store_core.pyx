@@ -4,8 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
-from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, unlikely
-from gapless.engine.dispatch cimport parse_int64
+from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, parse_int64, unlikely
 from gapless.engine.engine cimport Engine
 from gapless.engine.index cimport BUCKET_BYTES
 from gapless.engine.keyspace cimport (
@@ -18,7 +17,9 @@ from gapless.engine.keyspace cimport (
 )
 from gapless.engine.lock cimport lock_leave, lock_try, lock_wait
 from gapless.engine.log cimport Segment
-from gapless.engine.record cimport RECORD_TTL, TYPE_STRING, Record, record_head_bytes
+from gapless.engine.record cimport (
+    RECORD_DB_MASK, RECORD_KEY_IN_EXTENT, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_WIDE_TTL, TYPE_STRING, Record, record_head_bytes,
+)
 from gapless.engine.reply cimport format_int64
 
 from gapless.errors import ClosedError, OutOfMemoryError, ResponseError
@@ -394,6 +395,7 @@ cdef class StoreCore:
                 status = keyspace_resize(self.ks, &v, text.data, text.size, size + data.size)
                 if status == STATUS_OK:
                     memcpy(v.data + size, data.data, data.size)
+                    keyspace_touched(self.ks, &v, text.data, text.size)
                 self.housekeep()
             else:
                 status = self.put(&text, hash, &data, EXPIRE_NEVER)
@@ -423,15 +425,14 @@ cdef class StoreCore:
                 if v.type != TYPE_STRING:
                     raise_wrong_type()
                 size = v.size
-                if data.size and end > size:
-                    status = keyspace_resize(self.ks, &v, key.data, key.size, end)
-                elif data.size:
-                    keyspace_touched(self.ks, &v, key.data, key.size)
+                if data.size:
+                    status = keyspace_resize(self.ks, &v, key.data, key.size, max(size, end))
             elif data.size:
-                status = keyspace_create(self.ks, self.database, key.data, key.size, hash, TYPE_STRING, end,
+                status = keyspace_create(self.ks, self.database, key.data, key.size, hash, TYPE_STRING | RECORD_RAW, end,
                                          EXPIRE_NEVER, &v)
             if data.size and status == STATUS_OK:
                 memcpy(v.data + offset, data.data, data.size)
+                keyspace_touched(self.ks, &v, key.data, key.size)
                 size = max(size, end)
             self.housekeep()
         finally:
@@ -905,7 +906,9 @@ cdef void collect(void* context, const Record* r) noexcept with gil:
 
 
 def layout():
-    """Bytes of the structs whose size is a promise, by name. For tests."""
+    """Bytes of the structs whose size is a promise, and the bits of a record's second byte, by name. For tests."""
     return {"segment": sizeof(Segment), "bucket": BUCKET_BYTES,
             "record_16_64": record_head_bytes(TYPE_STRING, 0, 16, 64) + 16 + 64,
-            "record_16_64_ttl": record_head_bytes(TYPE_STRING | RECORD_TTL, 0, 16, 64) + 16 + 64}
+            "record_16_64_ttl": record_head_bytes(TYPE_STRING | RECORD_TTL, 0, 16, 64) + 16 + 64,
+            "mark_database": RECORD_DB_MASK, "mark_wide_ttl": RECORD_WIDE_TTL, "mark_key_in_extent": RECORD_KEY_IN_EXTENT,
+            "mark_raw": RECORD_RAW, "mark_text": RECORD_TEXT}
