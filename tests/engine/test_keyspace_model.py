@@ -413,6 +413,13 @@ def test_everything_expired_leaves_nothing() -> None:
 
 def test_layout() -> None:
     assert layout() == {
-        **{"segment": 64, "bucket": 64, "record_16_64": 84, "record_16_64_ttl": 90},
-        **{"mark_database": 0x0F, "mark_wide_ttl": 0x10, "mark_key_in_extent": 0x20, "mark_raw": 0x40, "mark_text": 0x80},
+        "segment": 64,
+        "bucket": 64,
+        "record_16_64": 84,
+        "record_16_64_ttl": 90,
+        "mark_database": 0x0F,
+        "mark_wide_ttl": 0x10,
+        "mark_key_in_extent": 0x20,
+        "mark_raw": 0x40,
+        "mark_text": 0x80,
     }
