@@ -23,7 +23,7 @@ from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport (
     Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_flush, keyspace_flush_all, keyspace_free,
-    keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
+    keyspace_hash, keyspace_new, keyspace_set_policy, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
 from gapless.engine.log cimport SEGMENT_FREE, Segment
 from gapless.engine.loop cimport (
     CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_DOOMED, Client, OutputLimit, client_bytes, client_doom,
@@ -666,7 +666,7 @@ cdef class Engine:
 
     def set_policy(self, str name):
         """Which keys go when memory is full, by Redis's names."""
-        self.keys.policy = POLICIES[name]
+        keyspace_set_policy(self.keys, POLICIES[name])
 
     def set_output_limit(self, str kind, uint64_t hard_bytes, uint64_t soft_bytes, int64_t soft_seconds):
         """Output buffer limits of a class of clients: normal, replica or pubsub; 0: none."""

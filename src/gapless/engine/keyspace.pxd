@@ -107,7 +107,10 @@ cdef struct Keyspace:
     uint64_t seed                       # of the hash
     int64_t now_ms                      # the command's time; keyspace_tick() renews it
     int64_t clock_override_ms           # tests: when not 0, the time
-    uint32_t access_seconds             # seconds since start, for the LRU clock
+    uint32_t access_seconds             # the time, for access fields (see access.pxd)
+    uint32_t access_shift               # what a stamp is ahead of the time, in its unit
+    uint32_t access_shift_before        # the same of the other form, before the switch
+    uint32_t access_switched            # access_seconds of the switch to the present form; 0: no slot is of the other
     KeyspaceStats stats
     int policy
     bint active_expire                  # DEBUG SET-ACTIVE-EXPIRE
@@ -176,6 +179,8 @@ cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogi
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil
 
 # ---- access field: OBJECT FREQ / IDLETIME, RESTORE FREQ / IDLETIME
+# REQUIRED for any change of `policy`, which decides what the access field means.
+cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil
 cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil           # 0-255, decayed to now
 cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil
 cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil

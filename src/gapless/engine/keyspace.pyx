@@ -1,6 +1,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memmove, memset
+from gapless.engine.access cimport (
+    LFU_INITIAL, access_before, access_frequency, access_idle_seconds, access_now, access_stamp, slot_with_access,
+)
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
     INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
@@ -26,7 +29,6 @@ from gapless.engine.record cimport (
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
 cdef enum:
-    LFU_INITIAL = 5
     VALUE_BYTES_MAX = 512 << 20
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
     EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
@@ -141,54 +143,56 @@ cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uin
 
 # ---- access
 
-cdef inline uint32_t lfu_decayed(const Keyspace* ks, uint64_t slot) noexcept nogil:
-    cdef uint32_t counter = (slot >> 48) & 0xff
-    cdef uint32_t minutes, periods
-    if ks.lfu_decay_minutes == 0:
-        return counter
-    minutes = ((ks.access_seconds // 60) - <uint32_t>(slot >> 56)) & 0xff
-    periods = minutes // ks.lfu_decay_minutes
-    return counter - periods if periods < counter else 0
-
-
-cdef inline uint64_t access_new(const Keyspace* ks) noexcept nogil:
-    if ks.policy & POLICY_LFU:
-        return (<uint64_t>LFU_INITIAL << 48) | (<uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
-    return <uint64_t>(ks.access_seconds & 0xffff) << 48
-
-
 cdef inline void access_renew(Keyspace* ks, uint64_t* slot) noexcept nogil:
     cdef uint64_t access
-    cdef uint32_t counter
+    cdef uint32_t counter = 0
     if ks.policy & POLICY_LFU:
-        counter = lfu_decayed(ks, slot[0])
+        counter = access_frequency(ks, slot[0])
         if counter < 255:
             if counter <= LFU_INITIAL or (random_next(ks) >> 40) * (
                     <uint64_t>(counter - LFU_INITIAL) * ks.lfu_log_factor + 1) < (<uint64_t>1 << 24):
                 counter += 1
-        access = (<uint64_t>counter << 48) | (<uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
-    else:
-        access = <uint64_t>(ks.access_seconds & 0xffff) << 48
+    access = access_now(ks, counter)
     if (slot[0] >> 48) != (access >> 48):
-        slot[0] = (slot[0] & <uint64_t>0xffffffffffff) | access
+        slot[0] = slot_with_access(slot[0], access)
 
 
 cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil:
-    return lfu_decayed(ks, v.slot[0])
+    return access_frequency(ks, v.slot[0])
 
 
 cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil:
-    return (ks.access_seconds - <uint32_t>(v.slot[0] >> 48)) & 0xffff
+    return access_idle_seconds(ks, v.slot[0])
 
 
 cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil:
-    v.slot[0] = (v.slot[0] & <uint64_t>0xffffffffffff) | (<uint64_t>min(frequency, 255) << 48) | (
-        <uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
+    v.slot[0] = slot_with_access(v.slot[0], access_now(ks, min(frequency, 255)))
 
 
 cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil:
-    v.slot[0] = (v.slot[0] & <uint64_t>0xffffffffffff) | (
-        <uint64_t>((ks.access_seconds - <uint32_t>min(seconds, 65535)) & 0xffff) << 48)
+    v.slot[0] = slot_with_access(v.slot[0], access_before(ks, seconds))
+
+
+cdef inline bint is_empty(const Keyspace* ks) noexcept nogil:
+    cdef int i
+    for i in range(ks.databases):
+        if ks.index[i].keys:
+            return False
+    return True
+
+
+cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil:
+    cdef uint32_t last = access_stamp(ks)
+    cdef bint other_form = (policy ^ ks.policy) & POLICY_LFU != 0
+    ks.policy = policy
+    if not other_form or is_empty(ks):
+        return
+    ks.access_switched = ks.access_seconds
+    ks.access_shift_before = ks.access_shift
+    if policy & POLICY_LFU:
+        ks.access_shift = (last >> 8) + 1 - ks.access_seconds // 60
+    else:
+        ks.access_shift = ((last + 1) << 8) - ks.access_seconds
 
 
 # ---- finding
@@ -392,7 +396,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
     if unlikely(status != STATUS_OK):
         return status
-    slot = index_insert(index_of(ks, db), hash, position | access_new(ks), keyspace_hash_at, ks)
+    slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
     if out != NULL:
@@ -519,7 +523,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     if status != STATUS_OK:
         return status
     if move:
-        copy.slot[0] = (copy.slot[0] & <uint64_t>0xffffffffffff) | access
+        copy.slot[0] = slot_with_access(copy.slot[0], access)
     if taken:
         remove(ks, &target, False)
     changed(ks, to_db, to_key, to_key_bytes, hash)
@@ -622,6 +626,8 @@ cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
     retired.sequence = ks.log.sequence
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
+    if is_empty(ks):
+        ks.access_switched = 0
 
 
 cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil:

@@ -12,8 +12,8 @@ from gapless.engine.keyspace cimport (
     keyspace_check, keyspace_committed, keyspace_copy, keyspace_create, keyspace_delete, keyspace_delete_found,
     keyspace_expire, keyspace_find, keyspace_flush, keyspace_flush_all, keyspace_free, keyspace_hash,
     keyspace_make_room, keyspace_new, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_random,
-    keyspace_record_key, keyspace_resize, keyspace_scan, keyspace_set, keyspace_size, keyspace_swap, keyspace_tick,
-    keyspace_touched,
+    keyspace_record_key, keyspace_resize, keyspace_scan, keyspace_set, keyspace_set_policy, keyspace_size, keyspace_swap,
+    keyspace_tick, keyspace_touched,
 )
 from gapless.engine.lock cimport lock_leave, lock_try, lock_wait
 from gapless.engine.log cimport Segment
@@ -872,7 +872,7 @@ cdef class StoreCore:
 
     @policy.setter
     def policy(self, int policy):
-        self.ks.policy = policy
+        keyspace_set_policy(self.ks, policy)
 
     def counters(self):
         """What the engine counts, by name."""
