@@ -411,6 +411,21 @@ def test_everything_expired_leaves_nothing() -> None:
     assert store.check() is None
 
 
+def test_a_clock_that_was_set_back_keeps_nothing() -> None:
+    """The windows of the time that comes a second time have been reaped already."""
+    store = StoreCore(segment_bytes=1024, address_bytes=4 << 20, databases=1)
+    store.clock_ms = START_MS + 10_000
+    store.psetex(b"before", 1, b"value")
+    store.clock_ms = START_MS
+    store.psetex(b"after", 1, b"value")
+    store.clock_ms = START_MS + 10_500
+    while store.background(1000):
+        pass
+    assert len(store) == 0
+    assert store.counters()["segments"] == 0
+    assert store.check() is None
+
+
 def test_layout() -> None:
     assert layout() == {
         "segment": 64,

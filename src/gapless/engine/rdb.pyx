@@ -310,7 +310,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     if ttl_ms == 0:
         ttl_ms = EXPIRE_NEVER
     elif not options.absolute:
-        ttl_ms = INT64_MAX if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
+        # Beyond the end of time is long ago, as it is in Redis.
+        ttl_ms = 0 if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
     store(call, &options, &text, ttl_ms)
     free(text.owned)
 

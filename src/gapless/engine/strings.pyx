@@ -7,7 +7,7 @@ from gapless.engine.dispatch cimport (
     widen_string,
 )
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete, keyspace_delete_found,
+    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete_found,
     keyspace_expire, keyspace_find, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize,
     keyspace_set, keyspace_touched,
 )
@@ -163,11 +163,10 @@ cdef void set_with_options(Call* call) noexcept nogil:
         i += 1
     if expire_at and not expire_time(call, expire_at, flags & SET_EXPIRES, &expire_ms):
         return
+    if flags & SET_KEEPTTL:
+        expire_ms = EXPIRE_KEEP
     if not flags & (SET_NX | SET_XX | SET_GET):
-        if expire_at and expire_ms <= call.keys.now_ms:
-            keyspace_delete(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash)
-            reply_ok(call.reply)
-        elif set_key(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms):
+        if set_key(call, 1, call.hash, &call.argv[2], expire_ms):
             reply_ok(call.reply)
         return
     if flags & SET_GET:
@@ -181,13 +180,7 @@ cdef void set_with_options(Call* call) noexcept nogil:
         if not flags & SET_GET:
             reply_null(call.reply)
         return
-    if expire_at and expire_ms <= call.keys.now_ms:
-        # Born dead: Redis deletes the key and answers OK.
-        if there:
-            keyspace_delete_found(call.keys, &v, call.argv[1].data, call.argv[1].size)
-    elif not set_after_reply(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms, before):
-        return
-    if not flags & SET_GET:
+    if set_after_reply(call, 1, call.hash, &call.argv[2], expire_ms, before) and not flags & SET_GET:
         reply_ok(call.reply)
 
 
