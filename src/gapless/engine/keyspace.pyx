@@ -29,7 +29,7 @@ from gapless.engine.record cimport (
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
 cdef enum:
-    VALUE_BYTES_MAX = 512 << 20
+    VALUE_BYTES_MAX = (512 << 20) + 8   # an integer of BITFIELD may begin in the last byte and end after it
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
     EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
 
