@@ -58,7 +58,6 @@ cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogi
         arena_free(arena)
         return NULL
     arena.high_water = 1
-    arena.cached_max = 2
     return arena
 
 
@@ -78,6 +77,8 @@ cdef uint32_t arena_take(Arena* arena, bint* warm) noexcept nogil:
         unit = arena.free_stack[arena.free_count]
         if arena.cached_count > 0:
             arena.cached_count -= 1
+        if unit == arena.trimming:
+            arena.trimming = 0
     elif arena.high_water < arena.units:
         unit = arena.high_water
         arena.high_water += 1
@@ -111,27 +112,27 @@ cdef uint32_t arena_take_bare(Arena* arena) noexcept nogil:
 
 cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil:
     INVARIANT(unit > 0 and unit < arena.high_water and arena.units_used > 0)
-    cdef uint32_t boundary = arena.free_count - arena.cached_count
     arena.units_used -= 1
-    if arena.cached_count < arena.cached_max + arena.units_used / 256:
-        arena.free_stack[arena.free_count] = unit
-        arena.cached_count += 1
-    else:
-        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
-        arena.bytes_given_back += arena.unit_bytes
-        # Cached units stay on top of the stack, so that they are taken first.
-        arena.free_stack[arena.free_count] = arena.free_stack[boundary]
-        arena.free_stack[boundary] = unit
+    arena.free_stack[arena.free_count] = unit
     arena.free_count += 1
+    arena.cached_count += 1
 
 
-cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept nogil:
-    cdef uint32_t done = 0
+cdef uint64_t arena_trim(Arena* arena, uint32_t keep, uint64_t most) noexcept nogil:
+    cdef uint64_t done = 0, step
     cdef uint32_t unit
     while arena.cached_count > keep and done < most:
         unit = arena.free_stack[arena.free_count - arena.cached_count]
-        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
-        arena.bytes_given_back += arena.unit_bytes
-        arena.cached_count -= 1
-        done += 1
+        if unit != arena.trimming:
+            # Another has come to its place since the last time.
+            arena.trimming = unit
+            arena.trimmed = 0
+        step = min(most - done, <uint64_t>(arena.unit_bytes - arena.trimmed))
+        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift) + arena.trimmed, step)
+        done += step
+        arena.trimmed += <uint32_t>step
+        if arena.trimmed == arena.unit_bytes:
+            arena.cached_count -= 1
+            arena.trimming = 0
+    arena.bytes_given_back += done
     return done

@@ -6,6 +6,7 @@ FAST'14): cost-benefit, survivors apart from fresh records. Eviction is the same
 instead of moved.
 """
 from libc.stdint cimport int64_t, uint64_t
+from gapless.engine.arena cimport arena_keep
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.log cimport USE_EMPTY
 
@@ -19,10 +20,10 @@ cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
         return 0
     return dead * 1000 // ks.log.bytes_written
 
-# Whether a slice would find something to do: dead extents, empty or expired segments, flushed databases, holes to clean.
+# Whether a slice would find something to do: memory to give back, dead extents, empty or expired segments, flushed databases, holes to clean.
 cdef inline bint cleaner_has_work(const Keyspace* ks) noexcept nogil:
     return (ks.extents.bytes_dead != 0 or ks.log.use_first[0][USE_EMPTY] != 0 or ks.log.use_first[1][USE_EMPTY] != 0
-            or ks.log.expired_first != 0 or ks.retired_count != 0 or ks.cleaner.victim != 0
+            or ks.arena.cached_count > arena_keep(ks.arena) or ks.log.expired_first != 0 or ks.retired_count != 0 or ks.cleaner.victim != 0
             or (ks.active_defrag and holes_thousandths(ks) > ks.cleaner.holes_idle))
 
 # See keyspace_make_room().

@@ -3,7 +3,7 @@ from libc.string cimport memcpy, memmove
 from gapless.engine.access cimport (
     access_before, access_frequency, access_idle_seconds, access_is_older_form, access_now, slot_with_access,
 )
-from gapless.engine.arena cimport arena_trim
+from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
 from gapless.engine.extent cimport extent_give, extents_reclaim
 from gapless.engine.index cimport (
@@ -24,7 +24,7 @@ from gapless.engine.record cimport (
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
-    EXTENT_STEP = 256 << 10    # bytes of a dead extent given back before the clock is looked at
+    DISCARD_STEP = 256 << 10   # bytes given back to the system before the clock is looked at
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
     COLD_SHARE = 6             # the coldest 1/6 of the keys may go when memory is full
@@ -221,7 +221,7 @@ cdef bint uncount_retired(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
         rounds += 1
         if rounds % 16 == 0 and clock_monotonic_ns() >= deadline_ns:
             return True
-    while not index_drain(index, 1 << 20):
+    while not index_drain(index, DISCARD_STEP):
         if clock_monotonic_ns() >= deadline_ns:
             return True
     index_free(index)
@@ -457,18 +457,18 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
     while more and now - start < budget_ns:
         more = True
         if ks.extents.bytes_dead > 0:
-            extents_reclaim(ks.extents, EXTENT_STEP)
+            extents_reclaim(ks.extents, DISCARD_STEP)
         elif free_empty(ks):
             pass
         elif reap(ks, start + budget_ns):
             pass
         elif uncount_retired(ks, start + budget_ns):
             pass
+        elif arena_trim(ks.arena, arena_keep(ks.arena), DISCARD_STEP):
+            pass
         elif clean(ks, start + budget_ns, idle):
             pass
         elif idle and tidy_indexes(ks, start + budget_ns):
-            pass
-        elif idle and arena_trim(ks.arena, ks.arena.cached_max, 1):
             pass
         else:
             more = False
@@ -494,11 +494,11 @@ cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     cdef int64_t work = 0
     cdef uint64_t holes
     if ks.extents.bytes_dead > 0:
-        extents_reclaim(ks.extents, EXTENT_STEP)
+        extents_reclaim(ks.extents, DISCARD_STEP)
         return True
     if free_empty(ks) or reap(ks, deadline_ns) or uncount_retired(ks, deadline_ns):
         return True
-    if arena_trim(ks.arena, 0, 1):
+    if arena_trim(ks.arena, 0, DISCARD_STEP):
         return True
     if ks.cleaner.victim == 0:
         holes = holes_thousandths(ks)

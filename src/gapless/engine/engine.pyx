@@ -436,6 +436,6 @@ cdef class Engine:
     def purge(self):
         """Gives memory that is kept for the next writes back to the system; O(bytes given back)."""
         self.enter()
-        arena_trim(self.keys.arena, 0, self.keys.arena.cached_count)
+        arena_trim(self.keys.arena, 0, ~<uint64_t>0)
         extents_reclaim(self.keys.extents, self.keys.extents.bytes_dead)
         self.leave()
