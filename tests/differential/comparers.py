@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from tests.differential import dump_payload
 from tests.support.replies import Reply, parse
 
 Args = tuple[bytes, ...]
@@ -106,19 +105,6 @@ def one_scan_step(args: Args, left: Reply, right: Reply) -> str | None:
     return None
 
 
-def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
-    """Byte for byte, but for how well a string was compressed: LZF leaves that to the compressor."""
-    if not left.is_bulk or not right.is_bulk:
-        return "one of them is null"
-    if not dump_payload.is_compressed(left.payload) or not dump_payload.is_compressed(right.payload):
-        return "payloads that are not compressed must be the same"
-    if dump_payload.string_of(left.payload) != dump_payload.string_of(right.payload):
-        return "another value"
-    if left.payload[-10:-8] != right.payload[-10:-8]:
-        return "another RDB version"
-    return None
-
-
 CLIENT_FIELDS_EQUAL = (
     b"name",
     b"flags",
@@ -194,14 +180,6 @@ def help_text(args: Args, left: Reply, right: Reply) -> str | None:
     if left.kind != "*" or right.kind != "*" or any(line.kind != "+" for line in right.children):
         return "no array of status lines"
     return "other heading" if left.children[:1] != right.children[:1] else None
-
-
-def string_encoding(args: Args, left: Reply, right: Reply) -> str | None:
-    """gapless tells it from the value; Redis says `raw` as well of what APPEND and its like have made."""
-    by_value = {b"raw": (b"embstr", b"int"), b"embstr": (b"int",)}
-    if left.is_bulk and right.is_bulk and right.payload in by_value.get(left.payload, ()):
-        return None
-    return "another encoding"
 
 
 def subset(args: Args, left: Reply, right: Reply) -> str | None:
@@ -301,14 +279,12 @@ COMPARERS: dict[bytes, Comparer] = {
     b"PTTL": near(MILLISECONDS_TOLERANCE),
     b"EXPIRETIME": near(SECONDS_TOLERANCE),
     b"PEXPIRETIME": near(MILLISECONDS_TOLERANCE),
-    b"OBJECT ENCODING": string_encoding,
     b"OBJECT IDLETIME": near(SECONDS_TOLERANCE),
     b"OBJECT FREQ": near(3),
     b"RANDOMKEY": same_shape,
     b"KEYS": same_members,
     b"SCAN": one_scan_step,
     b"TIME": same_shape,
-    b"DUMP": same_dump,
     b"CLIENT ID": same_shape,
     b"CLIENT INFO": same_client_lines,
     b"CLIENT LIST": same_client_lines,

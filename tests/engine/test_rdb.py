@@ -112,7 +112,10 @@ def test_restore_takes_a_ttl_and_refuses_to_overwrite(client: Client) -> None:
     assert client("PTTL", "k") == b":-1\r\n"
     assert client("RESTORE", "k", now, payload, "ABSTTL", "REPLACE") == b"+OK\r\n"
     assert client("EXISTS", "k") == b":0\r\n"
+    # Later than there is time is long ago.
     assert client("RESTORE", "k", 2**63 - 1, payload) == b"+OK\r\n"
+    assert client("EXISTS", "k") == b":0\r\n"
+    assert client("RESTORE", "k", 2**63 - 1, payload, "ABSTTL") == b"+OK\r\n"
     assert client.bulk("GET", "k") == b"127"
 
 

@@ -1,5 +1,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
+from gapless.engine.access cimport (
+    access_before, access_frequency, access_idle_seconds, access_is_older_form, access_now, slot_with_access,
+)
 from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
 from gapless.engine.extent cimport extent_give, extents_reclaim
@@ -30,6 +33,8 @@ cdef enum:
     SWEEP_EVERY_MS = 100
     SWEEP_STEPS = 36000        # of 100 ms: every bucket is swept once an hour, well before access stamps wrap
     IDLE_SECONDS_MAX = 0x8000
+    SWITCH_SECONDS = 3600      # so long the sweep leaves what is of the form before a switch; then, one sweep, and nothing is
+    SWEEP_SLACK_SECONDS = 600
 
 
 # ---- what becomes of one record
@@ -42,13 +47,9 @@ cdef enum Fate:
 
 cdef uint32_t coldness(const Keyspace* ks, uint64_t slot) noexcept nogil:
     """0: in use just now; the larger, the colder. Compared among slots only."""
-    cdef uint32_t counter, minutes, periods
     if ks.policy & POLICY_LFU:
-        counter = (slot >> 48) & 0xff
-        minutes = ((ks.access_seconds // 60) - <uint32_t>(slot >> 56)) & 0xff
-        periods = minutes // ks.lfu_decay_minutes if ks.lfu_decay_minutes else 0
-        return 255 - (counter - periods if periods < counter else 0)
-    return (ks.access_seconds - <uint32_t>(slot >> 48)) & 0xffff
+        return 255 - access_frequency(ks, slot)
+    return access_idle_seconds(ks, slot)
 
 
 cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
@@ -405,11 +406,13 @@ cdef bint tidy_indexes(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
 cdef inline uint64_t aged(const Keyspace* ks, uint64_t slot) noexcept nogil:
     """A slot whose access field says the same as before and won't be mistaken for fresh when its stamp wraps round."""
     if ks.policy & POLICY_LFU:
-        return (slot & <uint64_t>0xffffffffffff) | (<uint64_t>(255 - coldness(ks, slot)) << 48) | (
-            <uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
-    if coldness(ks, slot) < IDLE_SECONDS_MAX:
+        return slot_with_access(slot, access_now(ks, access_frequency(ks, slot)))
+    if access_is_older_form(ks, slot):
+        if ks.access_seconds - ks.access_switched < SWITCH_SECONDS:
+            return slot
+    elif access_idle_seconds(ks, slot) < IDLE_SECONDS_MAX:
         return slot
-    return (slot & <uint64_t>0xffffffffffff) | (<uint64_t>((ks.access_seconds - IDLE_SECONDS_MAX) & 0xffff) << 48)
+    return slot_with_access(slot, access_before(ks, IDLE_SECONDS_MAX))
 
 
 cdef void sweep_access(Keyspace* ks) noexcept nogil:
@@ -418,6 +421,8 @@ cdef void sweep_access(Keyspace* ks) noexcept nogil:
     cdef uint64_t* bucket
     cdef int db, i
     ks.cleaner.swept_ms = ks.now_ms
+    if ks.access_seconds - ks.access_switched > 2 * SWITCH_SECONDS + SWEEP_SLACK_SECONDS:
+        ks.access_switched = 0
     for db in range(ks.databases):
         count = max(count, ks.index[db].bucket_count)
     if ks.cleaner.sweep_bucket >= count:

@@ -5,16 +5,16 @@ argv is the whole command as it was sent: argv[0] MEMORY or DEBUG, argv[1] the s
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
-from gapless.engine.base cimport STATUS_FULL
+from gapless.engine.base cimport STATUS_FULL, parse_int64
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, handler_register, reply_syntax_error,
 )
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.glob cimport glob_match
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, FIND_WRITE, Value, keyspace_check, keyspace_create, keyspace_find, keyspace_hash,
-    keyspace_idle_seconds, keyspace_make_room, keyspace_memory_usage,
+    keyspace_idle_seconds, keyspace_make_room, keyspace_memory_usage, keyspace_touched,
 )
 from gapless.engine.rdb cimport rdb_string_bytes
 from gapless.engine.record cimport TYPE_STRING
@@ -89,7 +89,7 @@ cdef void cmd_debug_object(Call* call) noexcept nogil:
         return
     idle = keyspace_idle_seconds(call.keys, &v)
     snprintf(text, sizeof(text), b"Value at:%p refcount:1 encoding:%s serializedlength:%lld lru:%lld lru_seconds_idle:%llu",
-             <void*>v.data, encoding_name(&v, call.argv[2].size), <long long>rdb_string_bytes(v.data, v.size),
+             <void*>v.data, encoding_name(&v.record, v.data), <long long>rdb_string_bytes(v.data, v.size),
              <long long>((call.keys.now_ms // 1000 - <int64_t>idle) & LRU_CLOCK_MASK), <unsigned long long>idle)
     reply_status(call.reply, text)
 
@@ -137,6 +137,7 @@ cdef void cmd_debug_populate(Call* call) noexcept nogil:
                                                  size if size else n, EXPIRE_NEVER, &v)):
             break
         memcpy(v.data, text, min(n, v.size))
+        keyspace_touched(call.keys, &v, key.data, key.length)
     else:
         reply_status(call.reply, b"OK")
     reply_free(&key)

@@ -3,10 +3,10 @@ from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, load_u16, load_u32, load_u64, store_u16, store_u64
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,
@@ -310,7 +310,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     if ttl_ms == 0:
         ttl_ms = EXPIRE_NEVER
     elif not options.absolute:
-        ttl_ms = INT64_MAX if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
+        # Beyond the end of time is long ago, as it is in Redis.
+        ttl_ms = 0 if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
     store(call, &options, &text, ttl_ms)
     free(text.owned)
 

@@ -2,7 +2,7 @@
 
     offset  size  field
     0       1     bits 0-3 type, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
-    1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT, bits 6-7 zero
+    1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT, bit 6 RAW, bit 7 TEXT
     2       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
     .       1-5   key length, LEB128
     .       1-5   value length, LEB128            (neither ROOM nor EXTENT)
@@ -14,6 +14,9 @@
 Little-endian, no alignment, no padding: a record of a 16-byte key and a 64-byte value takes 84 bytes. Rejected: the key's
 hash in the record (4 bytes a key, and splitting a bucket has to touch the record's line anyway to mend nothing else);
 a fixed header (8 bytes more for the commonest record).
+
+RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
+cost nothing: the byte is there anyway.
 
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
@@ -31,6 +34,9 @@ cdef enum:
     RECORD_DB_MASK = 0x0f        # of byte 1
     RECORD_WIDE_TTL = 0x10       # of byte 1
     RECORD_KEY_IN_EXTENT = 0x20  # of byte 1
+    RECORD_RAW = 0x40            # of byte 1
+    RECORD_TEXT = 0x80           # of byte 1
+    RECORD_MAKING_MASK = 0xc0    # of byte 1: RAW and TEXT
 
 
 cdef enum RecordType:

@@ -4,9 +4,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcpy
-from gapless.engine.base cimport INVARIANT, likely, unlikely
+from gapless.engine.base cimport INVARIANT, likely, parse_int64, unlikely
 from gapless.engine.call cimport Arg
-from gapless.engine.dispatch cimport parse_int64
 
 
 cdef enum:

@@ -1,7 +1,7 @@
 """The numbers of the compiled part, by name. See settings.pxd."""
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.client cimport CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, OutputLimit
-from gapless.engine.keyspace cimport Keyspace
+from gapless.engine.keyspace cimport Keyspace, keyspace_set_policy
 from gapless.engine.loop cimport Loop
 from gapless.engine.slow_commands cimport SlowCommands
 
@@ -18,7 +18,7 @@ POLICIES = {
 
 
 cdef int settings_policy(Keyspace* ks, str name) except -1:
-    ks.policy = POLICIES[name]
+    keyspace_set_policy(ks, POLICIES[name])
     return 0
 
 

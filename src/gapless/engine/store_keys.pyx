@@ -273,7 +273,7 @@ cdef class StoreKeys(StoreAccess):
         keyspace_tick(self.ks)
         self.collected = keys
         while True:
-            cursor = keyspace_scan(self.ks, self.database, cursor, collect, <void*>self)
+            cursor = keyspace_scan(self.ks, self.database, cursor, True, collect, <void*>self)
             if cursor == 0 or len(keys) >= count:
                 break
         self.collected = None
