@@ -14,9 +14,10 @@ from libc.stdlib cimport calloc, free, malloc
 from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.call cimport (
-    COMMAND_FAST, LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW,
-    SESSION_EMBEDDED, SESSION_IN_EXEC, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH,
-    SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Session as SessionStruct)
+    ALLOWED_ALL, ALLOWED_LOCAL, ALLOWED_NOBODY, COMMAND_FAST, LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW,
+    SESSION_DIRTY_CAS, SESSION_EMBEDDED, SESSION_IN_EXEC, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH,
+    SESSION_LOCAL, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Session as SessionStruct)
+from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport (
     dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new, monitor_add, monitor_remove)
 from gapless.engine.extent cimport extents_reclaim
@@ -30,6 +31,7 @@ from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop,
     loop_unlisten, loop_wake)
 from gapless.engine.reply cimport Reply, reply_error, reply_error_bytes, reply_free, reply_init, reply_object
+from gapless.engine.secrets cimport arg_is_secret
 from gapless.engine.transactions cimport (
     transactions_attach, transactions_detach, transactions_flushing, transactions_forget)
 
@@ -70,6 +72,13 @@ FLAG_AUTHENTICATED = SESSION_AUTHENTICATED
 FLAG_IN_EXEC = SESSION_IN_EXEC
 FLAG_EMBEDDED = SESSION_EMBEDDED
 FLAG_UNIX_SOCKET = SESSION_UNIX_SOCKET
+FLAG_LOCAL = SESSION_LOCAL
+FLAG_DIRTY_CAS = SESSION_DIRTY_CAS
+
+
+def own_process():
+    """For a process that is a server and nothing else: large blocks of malloc go back to the system when they are freed."""
+    client_memory_own_process()
 
 
 class SessionClosed(Exception):
@@ -203,9 +212,9 @@ cdef class Session:
 
     @property
     def multi_count(self):
-        """Commands queued by MULTI; -1 outside a transaction."""
+        """Commands queued by MULTI, or run by EXEC; -1 outside a transaction."""
         cdef SessionStruct* s = self.get()
-        return s.multi_count if s.flags & SESSION_MULTI else -1
+        return s.multi_count if s.flags & (SESSION_MULTI | SESSION_IN_EXEC) else -1
 
     @property
     def multi_bytes(self):
@@ -349,7 +358,9 @@ cdef void _on_slow(Call* call, uint64_t ticks) noexcept with gil:
             args.append(b"... (%d more arguments)" % (call.argc - SLOW_ARGS_MAX + 1))
             break
         n = call.argv[i].size
-        if n > SLOW_ARG_BYTES_MAX:
+        if arg_is_secret(call, i):
+            args.append(b"(redacted)")
+        elif n > SLOW_ARG_BYTES_MAX:
             args.append(call.argv[i].data[:SLOW_ARG_BYTES_MAX] + b"... (%d more bytes)" % (n - SLOW_ARG_BYTES_MAX))
         else:
             args.append(call.argv[i].data[:n])
@@ -443,7 +454,7 @@ cdef class Engine:
         view.at.created_ms = view.at.active_ms = self.keys.now_ms
         self.leave()
         view.at.protocol = protocol
-        view.at.flags = SESSION_EMBEDDED | SESSION_AUTHENTICATED
+        view.at.flags = SESSION_EMBEDDED | SESSION_AUTHENTICATED | SESSION_LOCAL
         view.at.python = <void*>view
         return view
 
@@ -690,7 +701,8 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        holes_start, holes_full, holes_idle (thousandths), clock_ms (tests: the time; 0: the real one).
+        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths),
+        clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
         try:
@@ -741,6 +753,10 @@ cdef class Engine:
             self.loop.protected_mode = value
         elif name == "password_required":
             self.dispatch.password_required = value
+        elif name == "maxmemory_clients":
+            self.loop.clients_bytes_max = value
+        elif name == "debug_command":
+            self.dispatch.protected_allowed = {"no": ALLOWED_NOBODY, "local": ALLOWED_LOCAL, "yes": ALLOWED_ALL}[value]
         elif name == "clock_ms":
             self.keys.clock_override_ms = value
         else:

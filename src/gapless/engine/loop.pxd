@@ -8,7 +8,7 @@ Idle clients hold no buffers: input is read into an area that all share, and onl
 request) is copied to a buffer of the client's own.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from gapless.engine.call cimport Command, Dispatch, Session
+from gapless.engine.call cimport SESSION_CLOSE_NOW, Command, Dispatch, Session
 from gapless.engine.lock cimport EngineLock
 from gapless.engine.reply cimport Reply
 from gapless.engine.resp cimport ArgPool, Limits, Partial
@@ -49,6 +49,10 @@ cdef struct Client:
     uint64_t bytes_out
     uint64_t commands
     int64_t soft_since_ms      # since when its output is over the soft limit; 0: it isn't
+    # See client_memory.pxd.
+    size_t query_touched       # of its query buffer, the bytes that were ever written
+    size_t reply_touched
+    uint64_t counted           # what it takes in Loop.buffer_bytes
     char address[112]
     char local_address[112]
 
@@ -80,6 +84,7 @@ cdef struct LoopStats:
     uint64_t batches
     uint64_t query_limit_disconnections
     uint64_t output_limit_disconnections
+    uint64_t clients_evicted   # to free memory
     uint64_t longest_turn_ns
     uint64_t longest_slice_ns
     uint64_t busy_ns
@@ -125,6 +130,10 @@ cdef struct Loop:
     int statm_fd
     uint64_t resident_bytes    # of the process, 10 times a second
     uint64_t resident_peak
+    uint64_t buffer_bytes      # of all clients, now; see client_memory.pxd
+    uint64_t buffer_bytes_measured  # when the resident bytes were measured
+    uint64_t base_measured     # resident bytes that were not the keyspace's
+    uint64_t clients_bytes_max # all clients' buffers together; 0: no limit of their own
     # Called 10 times a second with the lock held; not 0: stop.
     int (*cron)(void* engine) noexcept nogil
     # A session ends: Python's side of it goes.
@@ -144,6 +153,9 @@ cdef void loop_stop(Loop* loop) noexcept nogil
 # Makes a loop that waits look again.
 cdef void loop_wake(Loop* loop) noexcept nogil
 # Closes the client at the end of the turn. Lock held.
-cdef void client_doom(Loop* loop, Client* client) noexcept nogil
+cdef inline void client_doom(Loop* loop, Client* client) noexcept nogil:
+    client.session.flags |= SESSION_CLOSE_NOW
+    client.state |= CLIENT_DOOMED
+    loop.any_doomed = True
 # Memory of a client's buffers.
 cdef uint64_t client_bytes(const Client* client) noexcept nogil

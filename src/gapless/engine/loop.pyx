@@ -8,10 +8,12 @@ from gapless.engine.base cimport (
     INVARIANT, clock_monotonic_ns, clock_ticks, likely, unlikely)
 from gapless.engine.call cimport (
     COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY,
-    SESSION_CLOSE_NOW, SESSION_MONITOR, SESSION_MULTI, SESSION_UNIX_SOCKET, Call, Command, Dispatch, Session)
+    SESSION_CLOSE_NOW, SESSION_LOCAL, SESSION_MONITOR, SESSION_MULTI, SESSION_UNIX_SOCKET, Call, Command, Dispatch, Session)
+from gapless.engine.client_memory cimport (
+    client_count, client_memory_bound, client_memory_measured, client_uncount)
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, monitor_remove
 from gapless.engine.keyspace cimport (
-    keyspace_background, keyspace_committed, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record,
+    keyspace_background, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record,
     keyspace_tick)
 from gapless.engine.lock cimport EngineLock, lock_leave, lock_wait, lock_yield
 from gapless.engine.reply cimport Reply, reply_error, reply_free, reply_init
@@ -100,6 +102,7 @@ cdef extern from * nogil:
     int EPOLLOUT
     int EPOLLERR
     int EPOLLHUP
+    int EPOLLRDHUP
     int EPOLL_CTL_ADD
     int EPOLL_CTL_MOD
     int EPOLL_CLOEXEC
@@ -125,6 +128,7 @@ cdef enum:
     REPLY_KEPT = 1 << 16       # a larger one is not kept
     SPARE_REPLIES = 64
     SEND_EARLY = 1 << 20       # replies of this size are sent before the batch is through
+    SHRINK_BYTES = 1 << 20     # an output buffer of more than this gives back what has been sent of it
     ACCEPTS_MAX = 1000         # a turn, a listener
     BUSY_SLICE_MIN_NS = 20000
     CRON_NS = 100000000
@@ -298,6 +302,8 @@ cdef void _accept(Loop* loop, int listener) noexcept nogil:
         if not loop.dispatch.password_required:
             # Who came while there was no password stays.
             c.session.flags |= SESSION_AUTHENTICATED
+        if local:
+            c.session.flags |= SESSION_LOCAL
         if is_unix:
             c.session.flags |= SESSION_UNIX_SOCKET
         else:
@@ -308,6 +314,7 @@ cdef void _accept(Loop* loop, int listener) noexcept nogil:
         loop.first = c
         loop.client_count += 1
         loop.stats.connections += 1
+        client_count(loop, c)
         if gapless_epoll(loop.epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, c) < 0:
             client_doom(loop, c)
 
@@ -327,17 +334,12 @@ cdef void _free_client(Loop* loop, Client* c) noexcept nogil:
     else:
         loop.first = c.next
     loop.client_count -= 1
+    client_uncount(loop, c)
     close(c.fd)
     free(c.query)
     partial_free(&c.partial)
     reply_free(&c.reply)
     free(c)
-
-
-cdef void client_doom(Loop* loop, Client* c) noexcept nogil:
-    c.session.flags |= SESSION_CLOSE_NOW
-    c.state |= CLIENT_DOOMED
-    loop.any_doomed = True
 
 
 cdef void _free_doomed(Loop* loop) noexcept nogil:
@@ -398,7 +400,7 @@ cdef inline void _give_reply_buffer(Loop* loop, Client* c) noexcept nogil:
 cdef void _ask(Loop* loop, Client* c) noexcept nogil:
     """Asks for the events the client's state calls for."""
     gapless_epoll(loop.epoll_fd, EPOLL_CTL_MOD, c.fd,
-                  (0 if c.state & CLIENT_DEAF else EPOLLIN) | (EPOLLOUT if c.state & CLIENT_WANTS_WRITE else 0), c)
+                  (EPOLLRDHUP if c.state & CLIENT_DEAF else EPOLLIN) | (EPOLLOUT if c.state & CLIENT_WANTS_WRITE else 0), c)
 
 
 cdef void _check_output_limit(Loop* loop, Client* c) noexcept nogil:
@@ -449,6 +451,10 @@ cdef void _send(Loop* loop, Client* c) noexcept nogil:
         memmove(c.reply.data, c.reply.data + c.reply.sent, c.reply.length - c.reply.sent)
         c.reply.length -= c.reply.sent
         c.reply.sent = 0
+        if c.reply.room > SHRINK_BYTES and c.reply.length < c.reply.room >> 1:
+            c.reply.room = c.reply.length + (c.reply.length >> 2)
+            c.reply.data = <uint8_t*>realloc(c.reply.data, c.reply.room)
+            INVARIANT(c.reply.data != NULL)
     _check_output_limit(loop, c)
 
 
@@ -467,6 +473,7 @@ cdef void _flush_touched(Loop* loop) noexcept nogil:
             client_doom(loop, c)
         else:
             _send(loop, c)
+        client_count(loop, c)
         c = following
 
 
@@ -502,8 +509,17 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
         call.size = e.size
         dispatch_execute(d, &call)
         c.commands += 1
-        if unlikely(c.reply.length - c.reply.sent > SEND_EARLY):
-            _send(loop, c)
+        if unlikely(c.reply.length > REPLY_BYTES):
+            if c.reply.length - c.reply.sent > SEND_EARLY:
+                if c.state & CLIENT_WANTS_WRITE:
+                    _check_output_limit(loop, c)
+                else:
+                    _send(loop, c)
+            client_count(loop, c)
+            client_memory_bound(loop)
+        elif unlikely(c.session.multi_bytes != 0):
+            client_count(loop, c)
+            client_memory_bound(loop)
     loop.entry_count = 0
     loop.stats.batches += 1
     pool_reset(&loop.pool)
@@ -626,7 +642,10 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
     cdef ssize_t n
     cdef uint8_t* at
     if c.state & (CLIENT_AGAIN | CLIENT_DOOMED):
-        if c.state & CLIENT_PAUSED and not c.state & CLIENT_DEAF:
+        if c.state & CLIENT_DEAF:
+            # Of one that is not read only its end is heard: what it has asked for is not done.
+            client_doom(loop, c)
+        elif c.state & CLIENT_PAUSED:
             # What it sends stays with the system until the pause is over.
             c.state |= CLIENT_DEAF
             _ask(loop, c)
@@ -663,7 +682,8 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
             c.query = <uint8_t*>realloc(c.query, room)
             INVARIANT(c.query != NULL)
             c.query_room = room
-        elif c.partial.need <= c.query_length:
+        elif c.partial.need <= c.query_length and c.query[0] == c'*':
+            # (A line is read as Redis reads it: what has come by the time it is over its limit depends on that.)
             want = c.query_room - c.query_length - RESP_PADDING
         at = c.query + c.query_length
         if want > READ_AHEAD_MAX:
@@ -682,6 +702,11 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
             loop.stats.query_limit_disconnections += 1
             client_doom(loop, c)
             return
+        if c.query_length > c.query_touched:
+            client_count(loop, c)
+            client_memory_bound(loop)
+            if unlikely(c.state & CLIENT_DOOMED):
+                return
         _parse_own(loop, c)
         return
     c.state &= ~<uint32_t>(CLIENT_AGAIN | CLIENT_PAUSED)
@@ -731,12 +756,11 @@ cdef void _cron(Loop* loop) noexcept nogil:
     cdef uint32_t left = loop.client_count // 10 + 1
     cdef Client* c
     cdef int64_t now = loop.dispatch.keys.now_ms
-    cdef uint64_t committed
     loop.resident_bytes = gapless_resident(loop.statm_fd)
     if loop.resident_bytes > loop.resident_peak:
         loop.resident_peak = loop.resident_bytes
-    committed = keyspace_committed(loop.dispatch.keys)
-    loop.dispatch.keys.memory_base = loop.resident_bytes - committed if loop.resident_bytes > committed else 0
+    client_memory_measured(loop)
+    client_memory_bound(loop)
     while left:
         left -= 1
         if loop.cron_at == NULL:
@@ -771,6 +795,7 @@ cdef void loop_run(Loop* loop) noexcept nogil:
     cdef Client* c
     cdef Dispatch* d = loop.dispatch
     cdef uint64_t batches
+    cdef bint accepting = False
     loop.stopping = False
     loop.cron_due_ns = clock_monotonic_ns()
     start = end = loop.cron_due_ns
@@ -797,12 +822,13 @@ cdef void loop_run(Loop* loop) noexcept nogil:
                 if p == <void*>&loop.wake_fd:
                     gapless_drain(loop.wake_fd)
                 else:
-                    _accept(loop, (<int*>p)[0])
+                    accepting = True
                 continue
             c = <Client*>p
             if unlikely(event.events & EPOLLOUT):
                 _send(loop, c)
-            if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+                client_count(loop, c)
+            if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
                 _read(loop, c)
         if loop.again_count:
             if loop.pause_until_ms != 0 and d.keys.now_ms >= loop.pause_until_ms:
@@ -813,6 +839,13 @@ cdef void loop_run(Loop* loop) noexcept nogil:
         loop.area_used = 0
         if unlikely(loop.any_doomed):
             _free_doomed(loop)
+        if unlikely(accepting):
+            # Last, so that who has gone makes room for who comes.
+            accepting = False
+            for i in range(count):
+                p = events[i].data.ptr
+                if p >= <void*>&loop.listeners[0] and p < <void*>&loop.listeners[LISTENERS_MAX]:
+                    _accept(loop, (<int*>p)[0])
         end = clock_monotonic_ns()
         if count > 0 and <uint64_t>(end - start) > loop.stats.longest_turn_ns:
             loop.stats.longest_turn_ns = end - start

@@ -50,6 +50,9 @@ class Config:
             raise line.error(REASON_REFUSED if refused else "Bad directive or wrong number of arguments")
         if name in ("save", "bind") and not words:
             words = [""]
+        if option.kind.multiple and len(words) == 1:
+            # Several words may come as one, quoted.
+            words = words[0].split() or words
         if not words or (len(words) > 1 and not option.kind.multiple):
             raise line.error(WRONG_NUMBER)
         try:
@@ -107,11 +110,14 @@ class Config:
             if pattern.fullmatch(name)
         }
 
-    def set(self, pairs: list[tuple[str, str]], apply: Callable[[set[str]], None]) -> None:
+    def set(
+        self, pairs: list[tuple[str, str]], apply: Callable[[set[str]], None], local: bool = True
+    ) -> None:
         """Set options, all or none. `apply` makes those effective that changed; OptionError for one it can't.
 
-        SetError has the reply.
+        `local`: whether it is asked from this machine. SetError has the reply.
         """
+        allowed = self.text("enable-protected-configs")
         new: dict[str, object] = {}
         options: list[tuple[Option, str, str]] = []
         seen: set[str] = set()
@@ -121,7 +127,7 @@ class Config:
                 raise SetError(f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
             if not option.mutable:
                 raise _failed(name, "can't set immutable config")
-            if option.protected and self.values["enable-protected-configs"] == "no":
+            if option.protected and not (allowed == "yes" or (allowed == "local" and local)):
                 raise _failed(name, "can't set protected config")
             if option.name in seen:
                 raise _failed(name, "duplicate parameter")

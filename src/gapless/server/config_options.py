@@ -133,7 +133,7 @@ OPTIONS = (
     Option("maxmemory-policy", Enum(*POLICIES), "noeviction"),
     Option("maxmemory-samples", Int(1, 64), 5, QUIET),
     Option("maxmemory-eviction-tenacity", Int(0, 100), 10, QUIET),
-    Option("maxmemory-clients", MemoryOrPercent(0, LLONG_MAX), 0, INERT),
+    Option("maxmemory-clients", MemoryOrPercent(0, LLONG_MAX), 0),
     Option("lfu-log-factor", COUNT, 10),
     Option("lfu-decay-time", COUNT, 1),
     Option("activedefrag", YES_NO, True),
