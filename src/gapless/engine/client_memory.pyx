@@ -3,7 +3,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 from gapless.engine.base cimport likely, unlikely
 from gapless.engine.call cimport SESSION_NO_EVICT
-from gapless.engine.keyspace cimport keyspace_committed, keyspace_make_room
+from gapless.engine.keyspace cimport Keyspace, keyspace_committed, keyspace_make_room
 from gapless.engine.loop cimport CLIENT_DOOMED, Client, Loop, client_doom
 from gapless.engine.reply cimport reply_free
 
@@ -17,9 +17,11 @@ cdef extern from "<malloc.h>" nogil:
 cdef enum:
     # Of a client: less is nothing that closing it would help.
     EVICTED_BYTES_MIN = 1 << 18
-    # Over maxmemory by so much, and its 32nd part, the process may be before clients are closed: room for the replies of those
-    # who only read while memory is full.
+    # With noeviction the process may be over maxmemory by so much, and its 32nd part, before clients are closed: room for the
+    # replies of those who only read while memory is full.
     SLACK_BYTES = 1 << 20
+    # With other policies this and a 64th part of maxmemory stays for those who write, however much others leave unread.
+    WRITERS_BYTES = 1 << 16
     LARGE_BLOCK_BYTES = 1 << 20
 
 
@@ -91,17 +93,22 @@ cdef bint _evict_largest(Loop* loop) noexcept nogil:
 
 
 cdef bint client_memory_bound(Loop* loop) noexcept nogil:
-    cdef uint64_t most = loop.dispatch.keys.maxmemory
+    cdef Keyspace* keys = loop.dispatch.keys
+    cdef uint64_t most = keys.maxmemory
+    cdef uint64_t wanted = 0
     if unlikely(loop.clients_bytes_max != 0):
         while loop.buffer_bytes > loop.clients_bytes_max:
             if not _evict_largest(loop):
                 break
-    if most == 0 or likely(loop.dispatch.keys.memory_base + keyspace_committed(loop.dispatch.keys) <= most):
+    if most == 0:
         return True
-    if keyspace_make_room(loop.dispatch.keys, 0):
+    if keys.policy:
+        wanted = WRITERS_BYTES + (most >> 6)
+    if likely(keys.memory_base + keyspace_committed(keys) + wanted <= most) or keyspace_make_room(keys, wanted):
         return True
-    most += (most >> 5) + SLACK_BYTES
-    while loop.dispatch.keys.memory_base + keyspace_committed(loop.dispatch.keys) > most:
+    if not keys.policy:
+        most += SLACK_BYTES + (most >> 5)
+    while keys.memory_base + keyspace_committed(keys) + wanted > most:
         if not _evict_largest(loop):
             return False
     return True

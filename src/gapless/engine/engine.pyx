@@ -769,7 +769,7 @@ cdef class Engine:
         """Every counter of the engine, by name: bytes, keys, ns and times since the start, as the name says."""
         cdef Keyspace* ks = self.keys
         cdef int db
-        cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0, buffers = 0
+        cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0
         cdef uint64_t input_max = 0, output_max = 0
         cdef uint32_t expired = 0, watching = 0, unit
         cdef Client* c
@@ -788,7 +788,6 @@ cdef class Engine:
                     bytes_index += index_bytes(ks.index[db])
             c = self.loop.first
             while c != NULL:
-                buffers += client_bytes(c)
                 input_max = max(input_max, c.query_room)
                 output_max = max(output_max, c.reply.room)
                 watching += c.session.watched_count > 0
@@ -815,7 +814,7 @@ cdef class Engine:
                 extents_bytes_committed=ks.extents.bytes_committed, extents_count=ks.extents.count,
                 extents_bytes_dead=ks.extents.bytes_dead,
                 commands=self.dispatch.calls, errors=self.dispatch.errors,
-                clients=self.loop.client_count, client_bytes=buffers,
+                clients=self.loop.client_count, client_bytes=self.loop.buffer_bytes,
                 resident_bytes=self.loop.resident_bytes, resident_bytes_peak=self.loop.resident_peak,
                 monitors=self.dispatch.monitor_count)
             return found
