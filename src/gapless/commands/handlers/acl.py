@@ -33,8 +33,8 @@ def list_users(ctx: Context, args: list[bytes]) -> object:
     import hashlib
 
     digest = hashlib.sha256(password.encode("utf-8", "surrogateescape")).hexdigest()
-    login = f"#{digest}" if password else "nopass"
-    return [f"user default on {login} sanitize-payload ~* &* +@all"]
+    login = f"sanitize-payload #{digest}" if password else "nopass sanitize-payload"
+    return [f"user default on {login} ~* &* +@all"]
 
 
 def cat(ctx: Context, args: list[bytes]) -> object:
