@@ -6,7 +6,15 @@ import os
 
 from gapless.server.config_file import ConfigError, Line, read_arguments, read_lines, rewritten, split_words
 from gapless.server.config_kinds import WRONG_NUMBER
-from gapless.server.config_options import BY_NAME, INERT, OPTIONS, REFUSED, REFUSED_LINES, Option
+from gapless.server.config_options import (
+    BY_NAME,
+    INERT,
+    OBSOLETE_LINES,
+    OPTIONS,
+    REFUSED,
+    REFUSED_LINES,
+    Option,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +53,9 @@ class Config:
     def _take(self, line: Line) -> None:
         name, words = line.words[0].lower(), line.words[1:]
         option = BY_NAME.get(name)
+        if name in OBSOLETE_LINES and len(words) == 1:
+            self._ignored(line)
+            return
         if option is None:
             refused = name in REFUSED_LINES
             raise line.error(REASON_REFUSED if refused else "Bad directive or wrong number of arguments")
@@ -66,8 +77,11 @@ class Config:
         if value != option.default and option.does == REFUSED:
             raise line.error(REASON_REFUSED)
         if value != option.default and option.does == INERT:
-            self.warnings.append(f"'{line.text}' ({line.source}) means nothing here and is ignored")
+            self._ignored(line)
         self.values[option.name] = value
+
+    def _ignored(self, line: Line) -> None:
+        self.warnings.append(f"'{line.text}' ({line.source}) means nothing here and is ignored")
 
     # ---- values
 

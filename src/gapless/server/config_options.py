@@ -270,6 +270,11 @@ OPTIONS = (
 
 # Lines of redis.conf that are no options with a value.
 REFUSED_LINES = ("user", "rename-command", "loadmodule")
+# What older versions had, and Redis 8.2 takes without a word.
+OBSOLETE_LINES = (
+    "io-threads-do-reads", "list-max-ziplist-entries", "list-max-ziplist-value", "lua-enable-deprecated-api",
+    "lua-replicate-commands",
+)  # fmt: skip
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
 BY_NAME.update({option.alias: option for option in OPTIONS if option.alias})
