@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from tests.differential.comparers import Args, difference, name_of
 from tests.support.raw import ClosedError, MalformedError, RawConnection, command
-from tests.support.replies import Reply, parse
+from tests.support.replies import parse
 from tests.support.server import Server
 
 SHOWN_BYTES = 400

@@ -93,21 +93,26 @@ def test_slowlog_keeps_no_secrets() -> None:
                     connection.call(*line)
                 kept = connection.call("SLOWLOG", "GET", "-1")
                 assert not any(secret in kept for secret in SECRETS), kept
-                entries.append([[a.payload for a in entry.children[3].children] for entry in parse(kept).children])
+                entries.append(
+                    [[a.payload for a in entry.children[3].children] for entry in parse(kept).children]
+                )
     assert entries[0] == entries[1]
     assert [b"CONFIG", b"SET", b"masterauth", b"(redacted)"] in entries[1]
 
 
 def test_what_is_refused_shows_no_secrets_either() -> None:
     """Redis shows these: an AUTH or HELLO that goes wrong before it comes to the password."""
-    with gapless_server(slowlog_log_slower_than="0") as server:
-        with server.connect() as watcher, server.connect() as speaker:
-            watcher.call("MONITOR")
-            speaker.call("AUTH", "a", "topsecret", "c")
-            speaker.call("HELLO", "9", "AUTH", "default", "topsecret")
-            speaker.call("ACL", "SETUSER", "bob", ">topsecret")
-            assert b"topsecret" not in watcher.read_quiet(0.3)[0]
-            assert b"topsecret" not in speaker.call("SLOWLOG", "GET", "-1")
+    with (
+        gapless_server(slowlog_log_slower_than="0") as server,
+        server.connect() as watcher,
+        server.connect() as speaker,
+    ):
+        watcher.call("MONITOR")
+        speaker.call("AUTH", "a", "topsecret", "c")
+        speaker.call("HELLO", "9", "AUTH", "default", "topsecret")
+        speaker.call("ACL", "SETUSER", "bob", ">topsecret")
+        assert b"topsecret" not in watcher.read_quiet(0.3)[0]
+        assert b"topsecret" not in speaker.call("SLOWLOG", "GET", "-1")
 
 
 def test_a_password_is_asked_for() -> None:
@@ -146,7 +151,13 @@ def test_a_password_is_asked_for() -> None:
 
 
 def test_no_password_no_auth() -> None:
-    lines = (("AUTH", "x"), ("AUTH", "default", "x"), ("AUTH", "default", ""), ("AUTH", "nobody", "x"), ("PING",))
+    lines = (
+        ("AUTH", "x"),
+        ("AUTH", "default", "x"),
+        ("AUTH", "default", ""),
+        ("AUTH", "nobody", "x"),
+        ("PING",),
+    )
     with both() as servers:
         left, right = (said(server, lines) for server in servers)
     assert left == right

@@ -79,7 +79,12 @@ def test_ten_thousand_clients() -> None:
 def test_a_long_pipeline_does_not_hold_up_others() -> None:
     """Both have sent by the time the server looks: what the other reads shows how much of the pipeline came before it."""
     total = 40_000
-    with gapless_server() as server, server.connect() as sleeper, server.connect() as greedy, server.connect() as other:
+    with (
+        gapless_server() as server,
+        server.connect() as sleeper,
+        server.connect() as greedy,
+        server.connect() as other,
+    ):
         for connection in (greedy, other):
             connection.call("PING")
         turns = info(other, b"eventloop_cycles")

@@ -36,7 +36,9 @@ def integer(text: bytes, error: str = "ERR value is not an integer or out of ran
 def too_many_words(args: list[bytes]) -> CommandError:
     """What a subcommand answers that takes fewer words than it was given."""
     name, subcommand = text_of(args[0]).upper(), text_of(args[1])[:128]
-    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {name} HELP.")
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {name} HELP."
+    )
 
 
 def text_of(data: bytes) -> str:
