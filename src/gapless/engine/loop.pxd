@@ -133,7 +133,7 @@ cdef struct Loop:
     uint64_t buffer_bytes      # of all clients, now; see client_memory.pxd
     uint64_t buffer_bytes_measured  # when the resident bytes were measured
     uint64_t base_measured     # resident bytes that were not the keyspace's
-    uint64_t clients_bytes_max # all clients' buffers together; 0: no limit of their own
+    uint64_t clients_bytes_max  # all clients' buffers together; 0: no limit of their own
     # Called 10 times a second with the lock held; not 0: stop.
     int (*cron)(void* engine) noexcept nogil
     # A session ends: Python's side of it goes.
