@@ -27,8 +27,10 @@ cdef struct Arena:
 
 cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogil
 cdef void arena_free(Arena* arena) noexcept nogil
-# A unit's number; 0 when the range is used up. Its bytes are what they were: not zeroed.
-cdef uint32_t arena_take(Arena* arena) noexcept nogil
+# A unit's number; 0 when the range is used up. Its bytes are what they were: not zeroed. warm: its memory is still there.
+cdef uint32_t arena_take(Arena* arena, bint* warm) noexcept nogil
+# The same, but a unit without memory: for what may never be filled, and costs only the pages it touches.
+cdef uint32_t arena_take_bare(Arena* arena) noexcept nogil
 cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil
 # Gives the memory of cached free units back to the system, at most `most` of them. Returns how many.
 cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept nogil
@@ -36,5 +38,8 @@ cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept no
 # Anonymous memory, reserved but not committed; NULL when refused. For the ranges of the index, the extents and the tables.
 cdef uint8_t* range_reserve(uint64_t n) noexcept nogil
 cdef void range_release(uint8_t* at, uint64_t n) noexcept nogil
+# Has the system give memory to the pages from `at` up to `at + n` now: one call instead of a fault for each page. A system
+# that knows no such call does it page by page when they are written.
+cdef void range_populate(uint8_t* at, uint64_t n) noexcept nogil
 # Gives the whole pages inside [at, at + n) back to the system; they read as zeros afterwards.
 cdef void range_discard(uint8_t* at, uint64_t n) noexcept nogil

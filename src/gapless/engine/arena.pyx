@@ -2,6 +2,15 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from gapless.engine.base cimport INVARIANT
 
+cdef extern from * nogil:
+    """
+    #include <sys/mman.h>
+    #ifndef MADV_POPULATE_WRITE
+    #define MADV_POPULATE_WRITE 23
+    #endif
+    """
+    int MADV_POPULATE_WRITE
+
 cdef extern from "sys/mman.h" nogil:
     void* mmap(void* at, size_t n, int protection, int flags, int fd, long offset)
     int munmap(void* at, size_t n)
@@ -25,6 +34,11 @@ cdef void range_discard(uint8_t* at, uint64_t n) noexcept nogil:
     cdef uint64_t last = (<uint64_t>at + n) & ~<uint64_t>4095
     if last > first:
         INVARIANT(madvise(<void*>first, last - first, MADV_DONTNEED) == 0)
+
+
+cdef void range_populate(uint8_t* at, uint64_t n) noexcept nogil:
+    cdef uint64_t first = <uint64_t>at & ~<uint64_t>4095
+    madvise(<void*>first, (<uint64_t>at + n + 4095 & ~<uint64_t>4095) - first, MADV_POPULATE_WRITE)
 
 
 cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogil:
@@ -56,8 +70,9 @@ cdef void arena_free(Arena* arena) noexcept nogil:
     free(arena)
 
 
-cdef uint32_t arena_take(Arena* arena) noexcept nogil:
+cdef uint32_t arena_take(Arena* arena, bint* warm) noexcept nogil:
     cdef uint32_t unit
+    warm[0] = arena.cached_count > 0
     if arena.free_count > 0:
         arena.free_count -= 1
         unit = arena.free_stack[arena.free_count]
@@ -69,6 +84,28 @@ cdef uint32_t arena_take(Arena* arena) noexcept nogil:
     else:
         return 0
     arena.units_used += 1
+    return unit
+
+
+cdef uint32_t arena_take_bare(Arena* arena) noexcept nogil:
+    cdef uint32_t bare = arena.free_count - arena.cached_count
+    cdef uint32_t unit
+    cdef bint warm
+    if bare > 0:
+        # The last one without memory; the topmost with memory takes its place, where those begin from now on.
+        unit = arena.free_stack[bare - 1]
+        arena.free_count -= 1
+        arena.free_stack[bare - 1] = arena.free_stack[arena.free_count]
+        arena.units_used += 1
+        return unit
+    if arena.high_water < arena.units:
+        unit = arena.high_water
+        arena.high_water += 1
+        arena.units_used += 1
+        return unit
+    unit = arena_take(arena, &warm)
+    if unit:
+        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
     return unit
 
 

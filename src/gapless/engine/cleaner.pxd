@@ -7,10 +7,24 @@ instead of moved.
 """
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.keyspace cimport Keyspace
+from gapless.engine.log cimport USE_EMPTY
 
 
 # Works for at most budget_ns (and the end of the step begun); ns used, 0 when nothing was to do. May move records.
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil
+# Thousandths of the log that are holes; 0 below what is worth any work: the tails of open segments can't be cleaned.
+cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
+    cdef uint64_t dead = ks.log.bytes_written - ks.log.bytes_live
+    if dead < 2 * <uint64_t>ks.log.segment_bytes:
+        return 0
+    return dead * 1000 // ks.log.bytes_written
+
+# Whether a slice would find something to do: dead extents, empty or expired segments, flushed databases, holes to clean.
+cdef inline bint cleaner_has_work(const Keyspace* ks) noexcept nogil:
+    return (ks.extents.bytes_dead != 0 or ks.log.use_first[0][USE_EMPTY] != 0 or ks.log.use_first[1][USE_EMPTY] != 0
+            or ks.log.expired_first != 0 or ks.retired_count != 0 or ks.cleaner.victim != 0
+            or (ks.active_defrag and holes_thousandths(ks) > ks.cleaner.holes_idle))
+
 # See keyspace_make_room().
 cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil
 # Un-counts the oldest flushed database to its end.

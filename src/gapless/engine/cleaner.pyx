@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 from gapless.engine.arena cimport arena_trim
-from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, hash_bytes, prefetch, prefetch_write
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
 from gapless.engine.extent cimport extent_give, extents_reclaim
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_remove, index_shrink,
@@ -12,7 +12,7 @@ from gapless.engine.keyspace cimport (
     keyspace_committed, keyspace_hash_at, keyspace_record_key,
 )
 from gapless.engine.log cimport (
-    SEGMENT_FREE, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
+    SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
     log_release, log_seal, log_unit, log_unlist,
 )
 from gapless.engine.record cimport (
@@ -278,20 +278,10 @@ cdef uint32_t next_to_evict_from(Keyspace* ks) noexcept nogil:
         # Nothing is sealed: what is open may be closed for it.
         for unit in range(1, ks.arena.high_water):
             s = &ks.log.segments[unit]
-            if s.state == 1 and s.records_live > 0 and not (volatile and s.window == 0):
-                if s.window and ks.log.windows != NULL:
-                    close_window_of(ks, unit)
+            if s.state == SEGMENT_OPEN and s.records_live > 0 and not (volatile and s.window == 0):
                 log_seal(ks.log, unit)
                 return unit
     return best
-
-
-cdef void close_window_of(Keyspace* ks, uint32_t unit) noexcept nogil:
-    cdef int i
-    for i in range(40 * 128):
-        if ks.log.windows[i].open == unit:
-            ks.log.windows[i].open = 0
-            return
 
 
 cdef void find_cold(Keyspace* ks) noexcept nogil:
@@ -378,14 +368,6 @@ cdef int64_t go_on(Keyspace* ks, int64_t deadline_ns, int64_t* work) noexcept no
     return state
 
 
-cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
-    # The tail of open segments can't be cleaned: a few segments' worth of holes is no reason to work.
-    cdef uint64_t dead = ks.log.bytes_written - ks.log.bytes_live
-    if dead < 2 * <uint64_t>ks.log.segment_bytes:
-        return 0
-    return dead * 1000 // ks.log.bytes_written
-
-
 cdef bint clean(Keyspace* ks, int64_t deadline_ns, bint idle) noexcept nogil:
     """A step of cleaning as far as it is owed; False when nothing is."""
     cdef uint64_t holes = holes_thousandths(ks)
@@ -457,15 +439,14 @@ cdef void sweep_access(Keyspace* ks) noexcept nogil:
 
 
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
-    cdef int64_t start, now
+    cdef int64_t start, now, cpu
     cdef bint worked = False, more = True
     if ks.now_ms - ks.cleaner.swept_ms >= SWEEP_EVERY_MS or ks.now_ms < ks.cleaner.swept_ms:
         sweep_access(ks)
-    if (ks.extents.bytes_dead == 0 and ks.log.use_first[0][USE_EMPTY] == 0 and ks.log.use_first[1][USE_EMPTY] == 0
-            and ks.log.expired_first == 0 and ks.retired_count == 0 and ks.cleaner.victim == 0
-            and holes_thousandths(ks) <= ks.cleaner.holes_idle and not idle):
+    if not idle and not cleaner_has_work(ks):
         ks.cleaner.appended_seen = ks.log.bytes_appended
         return 0
+    cpu = clock_thread_ns()
     start = clock_monotonic_ns()
     now = start
     while more and now - start < budget_ns:
@@ -492,7 +473,8 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     ks.cleaner.slices += 1
     ks.cleaner.busy_ns += now - start
-    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, now - start)
+    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, clock_thread_ns() - cpu)
+    ks.cleaner.longest_slice_wall_ns = max(ks.cleaner.longest_slice_wall_ns, now - start)
     return now - start
 
 

@@ -3,8 +3,8 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 from gapless.engine.base cimport likely, unlikely
 from gapless.engine.call cimport SESSION_NO_EVICT
+from gapless.engine.client cimport CLIENT_DOOMED, Client, Clients, client_doom
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed, keyspace_make_room
-from gapless.engine.loop cimport CLIENT_DOOMED, Client, Loop, client_doom
 from gapless.engine.reply cimport reply_free
 
 
@@ -25,14 +25,15 @@ cdef enum:
     LARGE_BLOCK_BYTES = 1 << 20
 
 
-cdef inline void _set_base(Loop* loop) noexcept nogil:
-    cdef uint64_t base = loop.base_measured
-    if loop.buffer_bytes > loop.buffer_bytes_measured:
-        base += loop.buffer_bytes - loop.buffer_bytes_measured
-    loop.dispatch.keys.memory_base = base
+cdef inline void _set_base(Clients* clients) noexcept nogil:
+    cdef uint64_t base = clients.base_measured
+    if clients.bytes > clients.bytes_measured:
+        base += clients.bytes - clients.bytes_measured
+    clients.dispatch.keys.memory_base = base
 
 
-cdef void client_count(Loop* loop, Client* c) noexcept nogil:
+cdef void client_count(Client* c) noexcept nogil:
+    cdef Clients* clients = c.clients
     cdef uint64_t now
     if c.query_length > c.query_touched:
         c.query_touched = c.query_length
@@ -44,26 +45,27 @@ cdef void client_count(Loop* loop, Client* c) noexcept nogil:
         c.reply_touched = c.reply.room
     now = sizeof(Client) + c.query_touched + c.reply_touched + c.session.multi_bytes + c.partial.room * sizeof(size_t)
     if now != c.counted:
-        loop.buffer_bytes += now - c.counted
+        clients.bytes += now - c.counted
         c.counted = now
-        _set_base(loop)
+        _set_base(clients)
 
 
-cdef void client_uncount(Loop* loop, Client* c) noexcept nogil:
-    loop.buffer_bytes -= c.counted
+cdef void client_uncount(Client* c) noexcept nogil:
+    cdef Clients* clients = c.clients
+    clients.bytes -= c.counted
     c.counted = 0
-    _set_base(loop)
+    _set_base(clients)
 
 
-cdef void client_memory_measured(Loop* loop) noexcept nogil:
-    cdef uint64_t committed = keyspace_committed(loop.dispatch.keys)
-    loop.base_measured = loop.resident_bytes - committed if loop.resident_bytes > committed else 0
-    loop.buffer_bytes_measured = loop.buffer_bytes
-    _set_base(loop)
+cdef void client_memory_measured(Clients* clients, uint64_t resident_bytes) noexcept nogil:
+    cdef uint64_t committed = keyspace_committed(clients.dispatch.keys)
+    clients.base_measured = resident_bytes - committed if resident_bytes > committed else 0
+    clients.bytes_measured = clients.bytes
+    _set_base(clients)
 
 
-cdef Client* _largest(Loop* loop) noexcept nogil:
-    cdef Client* c = loop.first
+cdef Client* _largest(Clients* clients) noexcept nogil:
+    cdef Client* c = clients.first
     cdef Client* found = NULL
     while c != NULL:
         if c.counted >= EVICTED_BYTES_MIN and not c.state & CLIENT_DOOMED and not c.session.flags & SESSION_NO_EVICT:
@@ -73,32 +75,32 @@ cdef Client* _largest(Loop* loop) noexcept nogil:
     return found
 
 
-cdef bint _evict_largest(Loop* loop) noexcept nogil:
-    cdef Client* c = _largest(loop)
+cdef bint _evict_largest(Clients* clients) noexcept nogil:
+    cdef Client* c = _largest(clients)
     cdef uint64_t before
     if c == NULL:
         return False
-    client_doom(loop, c)
-    loop.stats.clients_evicted += 1
+    client_doom(c)
+    clients.stats.clients_evicted += 1
     # Its replies go at once; its query buffer, which requests of this batch may point into, at the end of the turn.
-    before = loop.buffer_bytes
+    before = clients.bytes
     reply_free(&c.reply)
-    client_count(loop, c)
+    client_count(c)
     # What was measured has gone too.
-    before -= loop.buffer_bytes
-    loop.base_measured -= before if before < loop.base_measured else loop.base_measured
-    loop.buffer_bytes_measured -= before if before < loop.buffer_bytes_measured else loop.buffer_bytes_measured
-    _set_base(loop)
+    before -= clients.bytes
+    clients.base_measured -= before if before < clients.base_measured else clients.base_measured
+    clients.bytes_measured -= before if before < clients.bytes_measured else clients.bytes_measured
+    _set_base(clients)
     return True
 
 
-cdef bint client_memory_bound(Loop* loop) noexcept nogil:
-    cdef Keyspace* keys = loop.dispatch.keys
+cdef bint client_memory_bound(Clients* clients) noexcept nogil:
+    cdef Keyspace* keys = clients.dispatch.keys
     cdef uint64_t most = keys.maxmemory
     cdef uint64_t wanted = 0
-    if unlikely(loop.clients_bytes_max != 0):
-        while loop.buffer_bytes > loop.clients_bytes_max:
-            if not _evict_largest(loop):
+    if unlikely(clients.bytes_max != 0):
+        while clients.bytes > clients.bytes_max:
+            if not _evict_largest(clients):
                 break
     if most == 0:
         return True
@@ -109,7 +111,7 @@ cdef bint client_memory_bound(Loop* loop) noexcept nogil:
     if not keys.policy:
         most += SLACK_BYTES + (most >> 5)
     while keys.memory_base + keyspace_committed(keys) + wanted > most:
-        if not _evict_largest(loop):
+        if not _evict_largest(clients):
             return False
     return True
 

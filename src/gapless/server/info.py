@@ -28,7 +28,7 @@ MEGABYTE = 1 << 20
 
 def policy_name(policy: int) -> str:
     """The name of a maxmemory-policy by the engine's number."""
-    from gapless.engine.engine import POLICIES
+    from gapless.engine.settings import POLICIES
 
     return next(name for name, number in POLICIES.items() if number == policy)
 
@@ -385,6 +385,7 @@ def _gapless(at: Snapshot) -> Iterator[str]:
     yield f"cleaner_slices:{stats['cleaner_slices']}"
     yield f"cleaner_busy_us:{stats['cleaner_busy_ns'] // 1000}"
     yield f"longest_slice_us:{stats['cleaner_longest_slice_ns'] // 1000}"
+    yield f"longest_slice_wall_us:{stats['cleaner_longest_slice_wall_ns'] // 1000}"
     yield f"longest_turn_us:{stats['loop_longest_turn_ns'] // 1000}"
     yield f"index_keys:{stats['keys']}"
     yield f"index_buckets:{stats['index_buckets']}"

@@ -39,8 +39,8 @@ class Memory:
     """
 
     __slots__ = (
-        "base", "cached", "clients", "committed", "dead", "extents", "extents_dead", "flushed", "index", "live",
-        "resident",
+        "base", "cached", "clients", "committed", "dead", "extents", "extents_dead", "flushed", "index",
+        "live", "resident",
     )  # fmt: skip
 
     def __init__(self, stats: Mapping[str, int], resident: int) -> None:

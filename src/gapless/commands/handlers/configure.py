@@ -5,7 +5,7 @@ from __future__ import annotations
 from gapless.commands.handlers.container import server_of, text_of
 from gapless.commands.handlers.introspect import glob_expression
 from gapless.commands.replies import OK, CommandError
-from gapless.engine import engine as core
+from gapless.engine import session as core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
