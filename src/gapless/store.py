@@ -219,7 +219,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         """Load the command table, at the first use of a command: the compiled methods do without."""
         if self._server is not None:
             return
-        from gapless.commands.table import commands_for
+        from gapless.commands.table import COMMANDS
         from gapless.server.config import Config
         from gapless.server.server import Server
 
@@ -227,7 +227,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         config.load([part for name, value in self._options.items() for part in (f"--{name}", value)])
         server = Server(self._engine, config)
         self._engine.server = server
-        self._engine.load_commands(commands_for(True))
+        self._engine.load_commands(COMMANDS)
         self._server = server
 
     def serve(self, port: int = 6379, host: str = "127.0.0.1") -> int:

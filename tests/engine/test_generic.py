@@ -256,12 +256,12 @@ def test_memory_usage_counts_the_record_and_the_pages(client: Client) -> None:
     ],
 )
 def test_glob(client: Client, pattern: str, text: str, matches: bool) -> None:
-    assert client("DEBUG", "STRINGMATCH-LEN", pattern, text) == (b":1\r\n" if matches else b":0\r\n")
+    assert client("DEBUG", "GLOB", pattern, text) == (b":1\r\n" if matches else b":0\r\n")
 
 
 def test_a_glob_of_many_stars_takes_no_time(client: Client) -> None:
     # Trying every star again would take longer than the universe.
-    assert client("DEBUG", "STRINGMATCH-LEN", "a*" * 500 + "b", "a" * 5000) == b":0\r\n"
+    assert client("DEBUG", "GLOB", "a*" * 500 + "b", "a" * 5000) == b":0\r\n"
 
 
 def test_keys_and_randomkey(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""What developers and operators ask about keys: MEMORY USAGE; DEBUG CHECK, OBJECT, POPULATE, STRINGMATCH-LEN.
+"""What developers and operators ask about keys: MEMORY USAGE; DEBUG CHECK, OBJECT, POPULATE, GLOB.
 
 argv is the whole command as it was sent: argv[0] MEMORY or DEBUG, argv[1] the subcommand.
 """
@@ -94,6 +94,22 @@ cdef void cmd_debug_object(Call* call) noexcept nogil:
     reply_status(call.reply, text)
 
 
+cdef void cmd_debug_sdslen(Call* call) noexcept nogil:
+    """DEBUG SDSLEN key: the bytes of key and value. They lie in a record, which has no allocation for each."""
+    cdef Value v
+    cdef char text[192]
+    if call.argc != 3:
+        reply_wrong_subcommand(call)
+        return
+    if not find_third(call, &v):
+        reply_error(call.reply, b"ERR no such key")
+        return
+    snprintf(text, sizeof(text), b"key_sds_len:%llu, key_sds_avail:0, key_zmalloc: %llu, val_sds_len:%llu, val_sds_avail:0, "
+             b"val_zmalloc: %llu", <unsigned long long>call.argv[2].size, <unsigned long long>call.argv[2].size,
+             <unsigned long long>v.size, <unsigned long long>v.size)
+    reply_status(call.reply, text)
+
+
 cdef bint arg_positive(Call* call, int i, int64_t* out) noexcept nogil:
     if parse_int64(call.argv[i].data, call.argv[i].size, out) and out[0] >= 0:
         return True
@@ -143,8 +159,8 @@ cdef void cmd_debug_populate(Call* call) noexcept nogil:
     reply_free(&key)
 
 
-cdef void cmd_debug_stringmatch_len(Call* call) noexcept nogil:
-    """DEBUG STRINGMATCH-LEN pattern text: 1 when the glob pattern matches, else 0."""
+cdef void cmd_debug_glob(Call* call) noexcept nogil:
+    """DEBUG GLOB pattern text: 1 when the glob pattern matches, else 0."""
     if call.argc != 4:
         reply_wrong_subcommand(call)
         return
@@ -155,4 +171,5 @@ handler_register(b"generic.memory_usage", cmd_memory_usage)
 handler_register(b"generic.debug_check", cmd_debug_check)
 handler_register(b"generic.debug_object", cmd_debug_object)
 handler_register(b"generic.debug_populate", cmd_debug_populate)
-handler_register(b"generic.debug_stringmatch_len", cmd_debug_stringmatch_len)
+handler_register(b"generic.debug_sdslen", cmd_debug_sdslen)
+handler_register(b"generic.debug_glob", cmd_debug_glob)

@@ -12,6 +12,7 @@ from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.client cimport CLIENT_DOOMED, Client
+from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.keyspace cimport (
@@ -34,6 +35,11 @@ logger = logging.getLogger("gapless.engine")
 cdef enum:
     ARGS_ON_STACK = 64
     EXECUTIONS_PER_SLICE = 32
+
+
+def own_process():
+    """For a process that is a server and nothing else: large blocks of malloc go back to the system when they are freed."""
+    client_memory_own_process()
 
 
 cdef object _context_type = None
@@ -372,7 +378,8 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        holes_start, holes_full, holes_idle (thousandths), clock_ms (tests: the time; 0: the real one).
+        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths),
+        clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
         try:

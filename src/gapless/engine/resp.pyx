@@ -124,7 +124,8 @@ cdef int _parse_inline(const uint8_t* data, size_t n, ArgPool* pool, Request* ou
     cdef const uint8_t* end = <const uint8_t*>memchr(data, c'\n', n)
     cdef size_t length
     cdef Line* line
-    if end == NULL:
+    # Redis looks for the end of a line in a C string: behind a NUL byte there is none.
+    if end == NULL or memchr(data, 0, <size_t>(end - data)) != NULL:
         if n > RESP_LINE_MAX:
             return _error(out, b"too big inline request")
         return PARSE_MORE

@@ -1,7 +1,7 @@
 """What the engine counts, as Python's dicts. See statistics.pxd."""
 from libc.stdint cimport uint32_t, uint64_t
 from gapless.engine.call cimport LATENCY_BUCKETS, Command, Dispatch
-from gapless.engine.client cimport Client, client_bytes
+from gapless.engine.client cimport Client
 from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed
 from gapless.engine.log cimport SEGMENT_FREE, Segment
@@ -29,7 +29,7 @@ cdef dict statistics_counters(Loop* loop):
     cdef Dispatch* d = loop.dispatch
     cdef Keyspace* ks = d.keys
     cdef int db
-    cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0, buffers = 0
+    cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0
     cdef uint64_t input_max = 0, output_max = 0
     cdef uint32_t expired = 0, watching = 0, unit
     cdef Client* c
@@ -46,7 +46,6 @@ cdef dict statistics_counters(Loop* loop):
             bytes_index += index_bytes(ks.index[db])
     c = loop.clients.first
     while c != NULL:
-        buffers += client_bytes(c)
         input_max = max(input_max, c.query_room)
         output_max = max(output_max, c.reply.room)
         watching += c.session.watched_count > 0
@@ -73,7 +72,7 @@ cdef dict statistics_counters(Loop* loop):
         extents_bytes_committed=ks.extents.bytes_committed, extents_count=ks.extents.count,
         extents_bytes_dead=ks.extents.bytes_dead,
         commands=d.calls, errors=d.errors,
-        clients=loop.clients.count, client_bytes=buffers,
+        clients=loop.clients.count, client_bytes=loop.clients.bytes,
         resident_bytes=loop.resident_bytes, resident_bytes_peak=loop.resident_peak,
         monitors=d.monitor_count)
     return found

@@ -30,6 +30,7 @@ def doctor(ctx: Context, args: list[bytes]) -> object:
         f"dead records the cleaner has not come to {_megabytes(memory.dead)}",
         f"empty segments kept for the next writes {_megabytes(memory.cached)}",
         f"dead large values being given back {_megabytes(memory.extents_dead)}",
+        f"the indexes of flushed databases {_megabytes(memory.flushed)}",
         f"clients' buffers {_megabytes(buffers)}",
         f"the interpreter, its modules and the engine's tables {_megabytes(memory.base - buffers)}",
     ]
