@@ -28,7 +28,7 @@ CORE_TESTS ?= tests/engine
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name what; do \
-	    printf '  make %-8s %s\n' "$$name" "$$what"; done
+	    printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 run: build ## build, and start a server on 127.0.0.1:6379
 	@exec $(BIN)/gapless serve --bind 127.0.0.1 --port $(PORT) $(ARGS)

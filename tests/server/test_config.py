@@ -200,6 +200,7 @@ def test_files_that_include_each_other(conf: Path) -> None:
         ),
         (["--port"], ">>> '--port'\nwrong number of arguments"),
         (["--port", "1", "2"], '>>> \'--port "1" "2"\'\nwrong number of arguments'),
+        (["--databases", "17"], "argument must be between 1 and 16 inclusive"),
     ],
 )
 def test_a_wrong_command_line(argv: list[str], reason: str) -> None:

@@ -12,7 +12,7 @@ from gapless.engine.index cimport (
 )
 from gapless.engine.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired,
-    keyspace_committed, keyspace_hash_at, keyspace_record_key,
+    keyspace_committed, keyspace_hash_at, keyspace_record_key, random_next,
 )
 from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
@@ -52,18 +52,9 @@ cdef uint32_t coldness(const Keyspace* ks, uint64_t slot) noexcept nogil:
     return access_idle_seconds(ks, slot)
 
 
-cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
-    cdef uint64_t x = ks.random_state
-    x ^= x >> 12
-    x ^= x << 25
-    x ^= x >> 27
-    ks.random_state = x
-    return (x * <uint64_t>0x2545F4914F6CDD1D) >> 16
-
-
 cdef inline bint is_cold(Keyspace* ks, uint64_t slot) noexcept nogil:
     cdef uint32_t cold = coldness(ks, slot)
-    return cold > ks.cleaner.cold or (cold == ks.cleaner.cold and (random_next(ks) & 0xffff) < ks.cleaner.cold_ties)
+    return cold > ks.cleaner.cold or (cold == ks.cleaner.cold and (random_next(ks) >> 48) < ks.cleaner.cold_ties)
 
 
 cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint64_t hash) noexcept nogil:
@@ -302,7 +293,7 @@ cdef void find_cold(Keyspace* ks) noexcept nogil:
     if total == 0:
         return
     for _try in range(SAMPLE_BUCKETS):
-        number = random_next(ks) % total
+        number = (random_next(ks) >> 16) % total
         index = NULL
         for db in range(ks.databases):
             if ks.index[db].keys == 0:

@@ -16,7 +16,7 @@ from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.keyspace cimport (
-    keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
+    DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
 from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
@@ -107,6 +107,8 @@ cdef class Engine:
     """
 
     def __cinit__(self, uint32_t segment_bytes=1 << 20, uint64_t address_bytes=1 << 40, int databases=16, seed=None):
+        if not 1 <= databases <= DATABASES_MAX:
+            raise ValueError(f"databases must be from 1 to {DATABASES_MAX}, not {databases}")
         self.keys = keyspace_new(segment_bytes, address_bytes, databases,
                                  int.from_bytes(os.urandom(8), "little") if seed is None else seed)
         if self.keys == NULL:

@@ -134,6 +134,15 @@ cdef void keyspace_free(Keyspace* ks) noexcept nogil
 # Renews now_ms (and the LRU clock). Once a batch of commands.
 cdef void keyspace_tick(Keyspace* ks) noexcept nogil
 
+# For sampling only: xorshift64*, of which the upper bits are the good ones.
+cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
+    cdef uint64_t x = ks.random_state
+    x ^= x >> 12
+    x ^= x << 25
+    x ^= x >> 27
+    ks.random_state = x
+    return x * <uint64_t>0x2545F4914F6CDD1D
+
 # ---- one key. `hash` is keyspace_hash() of the key; db is the client's number.
 cdef inline uint64_t keyspace_hash(const Keyspace* ks, const uint8_t* key, size_t n) noexcept nogil:
     return hash_bytes(key, n, ks.seed)

@@ -92,16 +92,6 @@ cdef void keyspace_tick(Keyspace* ks) noexcept nogil:
         log_due(ks.log)
 
 
-cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
-    """xorshift64*: for sampling only."""
-    cdef uint64_t x = ks.random_state
-    x ^= x >> 12
-    x ^= x << 25
-    x ^= x >> 27
-    ks.random_state = x
-    return x * <uint64_t>0x2545F4914F6CDD1D
-
-
 # ---- keys and values of a record
 
 cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil:

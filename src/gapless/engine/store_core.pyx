@@ -3,9 +3,11 @@ from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.index cimport BUCKET_BYTES
 from gapless.engine.keyspace cimport (
     Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_set_policy, keyspace_size, keyspace_tick)
+from gapless.engine.lock cimport lock_enter
 from gapless.engine.log cimport Segment
 from gapless.engine.record cimport (
     RECORD_DB_MASK, RECORD_KEY_IN_EXTENT, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_WIDE_TTL, TYPE_STRING, record_head_bytes)
+from gapless.engine.store_access cimport CLOSED_BY_FORK, CLOSED_BY_OWNER, CLOSED_NOT
 from gapless.engine.store_strings cimport StoreStrings
 
 from gapless.errors import ResponseError
@@ -28,7 +30,32 @@ cdef class StoreCore(StoreStrings):
 
     def close(self):
         """Ends the use of the store; every call after it raises ClosedError. Its memory goes with its last reference."""
-        self.closed = True
+        if self.engine is not None:
+            lock_enter(&self.engine.lock)
+        if self.closed == CLOSED_NOT:
+            self.closed = CLOSED_BY_OWNER
+        self.leave()
+
+    @property
+    def opened(self):
+        """Whether it may be used."""
+        return self.closed == CLOSED_NOT
+
+    # ---- os.fork()
+
+    def hold(self):
+        """Waits until no other thread is in the store, and keeps all of them out until release()."""
+        lock_enter(&self.engine.lock)
+
+    def release(self):
+        """Ends hold()."""
+        self.leave()
+
+    def disown(self):
+        """In the child of a fork: closes its copies of the sockets; every later call raises ClosedError."""
+        if self.closed == CLOSED_NOT:
+            self.closed = CLOSED_BY_FORK
+        self.engine.close()
 
     # ---- memory and time
 

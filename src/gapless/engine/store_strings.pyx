@@ -73,7 +73,7 @@ cdef class StoreStrings(StoreKeys):
         cdef Text key, data
         cdef Status status
         cdef uint64_t hash
-        cdef int64_t left = positive_ms(duration, unit, command)
+        cdef int64_t left = positive_ms(duration, unit, True, command)
         name = text_of(name, &key)
         value = text_of(value, &data)
         self.enter()
@@ -119,8 +119,8 @@ cdef class StoreStrings(StoreKeys):
             raise ResponseError("ERR syntax error")
         for i, time in enumerate(times):
             if time is not None:
-                expire_ms = positive_ms(time, 1000 if i % 2 == 0 else 1, b"set")
                 relative = i < 2
+                expire_ms = positive_ms(time, 1000 if i % 2 == 0 else 1, relative, b"set")
         name = text_of(name, &key)
         value = text_of(value, &data)
         self.enter()
@@ -236,6 +236,10 @@ cdef class StoreStrings(StoreKeys):
         cdef uint64_t hash
         cdef int64_t old = 0, by
         cdef char[24] digits
+        if not isinstance(amount, int):
+            raise TypeError(f"the amount must be an int, not {type(amount).__name__}: {amount!r}; see incrbyfloat() for floats")
+        if not INT64_MIN <= amount <= INT64_MAX:
+            raise ResponseError("ERR value is not an integer or out of range")
         by = amount
         name = text_of(name, &key)
         self.enter()
@@ -325,6 +329,10 @@ cdef class StoreStrings(StoreKeys):
 
     def mset(self, mapping):
         """Sets all keys of a mapping."""
-        for name, value in mapping.items():
-            StoreStrings.__setitem__(self, name, value)
+        self.enter()
+        try:
+            for name, value in mapping.items():
+                StoreStrings.__setitem__(self, name, value)
+        finally:
+            self.leave()
         return True

@@ -127,7 +127,7 @@ OPTIONS = (
     Option("enable-protected-configs", LOCAL, "no", mutable=False),
     Option("hz", Clamped(1, 500), 10, QUIET),
     Option("dynamic-hz", YES_NO, True, QUIET),
-    Option("databases", Int(1, INT_MAX), 16, mutable=False),
+    Option("databases", Int(1, 16), 16, mutable=False),
     # memory
     Option("maxmemory", SIZE, 0),
     Option("maxmemory-policy", Enum(*POLICIES), "noeviction"),
