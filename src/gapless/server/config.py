@@ -146,7 +146,8 @@ class Config:
             if option.name in seen:
                 raise _failed(name, "duplicate parameter")
             seen.add(option.name)
-            options.append((option, name, text))
+            # From here on Redis calls an option by its name in the table.
+            options.append((option, name.lower(), text))
         for option, name, text in options:
             words = text.split() if option.kind.multiple else [text]
             try:
