@@ -24,7 +24,7 @@ from gapless.engine.record cimport (
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
-    DISCARD_STEP = 256 << 10   # bytes given back to the system before the clock is looked at
+    DISCARD_STEP = 128 << 10   # bytes given back to the system before the clock is looked at
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
     COLD_SHARE = 6             # the coldest 1/6 of the keys may go when memory is full

@@ -128,6 +128,14 @@ cdef void _free_doomed(Loop* loop) noexcept nogil:
 
 # ---- execution
 
+cdef void _pay(Loop* loop) noexcept nogil:
+    """A batch pays for what it left behind: background work of at most half the time it took, and of one slice."""
+    cdef int64_t now = clock_monotonic_ns()
+    cdef int64_t budget = (now - loop.paid_ns) // 2
+    budget = min(max(budget, BUSY_SLICE_MIN_NS), loop.slice_ns)
+    loop.paid_ns = now + keyspace_background(loop.dispatch.keys, budget, False)
+
+
 cdef void _run_batch(Loop* loop) noexcept nogil:
     cdef int i
     cdef Entry* e
@@ -140,6 +148,8 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
             e = &loop.entries[i]
             if e.hashed:
                 keyspace_prefetch_record(d.keys, e.client.session.db, e.hash)
+    # Where the first command's time begins: not with what was read, sent and cleaned since the last one.
+    d.tick = clock_ticks()
     for i in range(count):
         e = &loop.entries[i]
         c = e.client
@@ -170,6 +180,7 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
     loop.stats.batches += 1
     pool_reset(&loop.pool)
     clients_flush(&loop.clients)
+    _pay(loop)
 
 
 # ---- input
@@ -411,7 +422,7 @@ cdef void loop_run(Loop* loop) noexcept nogil:
     cdef epoll_event events[EVENTS_MAX]
     cdef epoll_event* event
     cdef int count, i, timeout
-    cdef int64_t start, end, budget, used, busy_ns = 0
+    cdef int64_t start, end, budget, busy_ns = 0
     cdef bint more = False     # background work is left: look for events without waiting
     cdef void* p
     cdef Client* c
@@ -433,8 +444,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
         count = epoll_wait(loop.epoll_fd, events, EVENTS_MAX, timeout)
         lock_wait(loop.lock)
         start = clock_monotonic_ns()
+        loop.paid_ns = start
         keyspace_tick(d.keys)
-        d.tick = clock_ticks()
         batches = loop.stats.batches
         loop.stats.turns += 1
         for i in range(count):
@@ -472,14 +483,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
         if count > 0 and <uint64_t>(end - start) > loop.stats.longest_turn_ns:
             loop.stats.longest_turn_ns = end - start
         if loop.stats.batches != batches:
-            budget = (end - start) // 2
-            if budget < BUSY_SLICE_MIN_NS:
-                budget = BUSY_SLICE_MIN_NS
-            if budget > loop.slice_ns:
-                budget = loop.slice_ns
-            used = keyspace_background(d.keys, budget, False)
             # What is owed is done; what could be done besides is done while nobody asks for anything.
-            more = used > 0 or cleaner_has_work(d.keys)
+            more = cleaner_has_work(d.keys)
             busy_ns = end
         else:
             budget = min(loop.slice_ns, BETWEEN_SLICE_NS) if end - busy_ns < BETWEEN_NS else loop.slice_ns
