@@ -24,6 +24,7 @@ from gapless.engine.record cimport (
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
+    WALK_STEP = 64 << 10       # bytes of a segment walked before the clock is looked at
     DISCARD_STEP = 128 << 10   # bytes given back to the system before the clock is looked at
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
@@ -113,7 +114,7 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
     while at < s.write_offset and s.records_live > 0:
         n = 0
         start = at
-        while n < GROUP and at < s.write_offset:
+        while n < GROUP and at < s.write_offset and at - start < WALK_STEP:
             record_decode(log_at(ks.log, base + at), &group[n])
             at += group[n].size
             if group[n].flags & RECORD_DEAD:
@@ -121,8 +122,6 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             hashes[n] = hash_bytes(keyspace_record_key(ks, &group[n]), group[n].key_bytes, ks.seed)
             prefetch_write(index_home(ks.index[group[n].marks & RECORD_DB_MASK], hashes[n]))
             n += 1
-            if at - start > 65536:
-                break
         for i in range(n):
             position = <uint64_t>(group[i].at - ks.arena.base)
             slot = index_find_position(ks.index[group[i].marks & RECORD_DB_MASK], hashes[i], position)
