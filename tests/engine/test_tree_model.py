@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gapless.engine.tree_core import TreeCore, layout
-from gapless.errors import OutOfMemoryError, ResponseError
+from gapless.errors import OutOfMemoryError
 
 # Order in tree.pxd.
 POSITION, MEMBER, FIELD, SCORED, SCORE, BYTES = range(6)
@@ -24,14 +24,18 @@ ALL_BITS = (1 << 64) - 1
 
 
 def field_element(name: bytes, value: bytes, expiry: bytes = b"") -> bytes:
-    assert len(name) < 64
-    return bytes([len(name) * 2 + bool(expiry)]) + expiry + name + value
+    head = len(name) * 2 + bool(expiry)
+    low = [head] if head < 128 else [head & 127 | 128, head >> 7]
+    return bytes(low) + expiry + name + value
 
 
 def key_of(order: int, element: bytes) -> bytes:
     if order == FIELD:
-        start = 7 if element[0] & 1 else 1
-        return element[start : start + element[0] // 2]
+        head, start = element[0], 1
+        if head >= 128:
+            head, start = head & 127 | element[1] << 7, 2
+        start += 6 if head & 1 else 0
+        return element[start : start + head // 2]
     return element[:-8] if order == SCORED else element
 
 
@@ -52,6 +56,8 @@ class Model:
 
     def some_bytes(self, most: int) -> bytes:
         roll = self.random.random()
+        if self.sizes == "large" and roll < 0.3:
+            return self.random.randbytes(self.random.choice([most, most + 1, 300, 5000]))
         if self.sizes == "small":
             return self.random.randbytes(self.random.randrange(min(8, most + 1)))
         if roll < 0.02:
@@ -67,13 +73,11 @@ class Model:
     def some_element(self) -> bytes:
         if self.order == FIELD:
             expiry = self.random.choice([b"", b"", self.random.randbytes(6)])
-            return field_element(
-                self.some_bytes(20)[:25], self.random.randbytes(self.random.randrange(18)), expiry
-            )
+            return field_element(self.some_bytes(20), self.some_bytes(17), expiry)
         if self.order == SCORED:
-            return self.some_bytes(42)[:42] + self.random.randbytes(8)
+            return self.some_bytes(42) + self.random.randbytes(8)
         if self.order == SCORE:
-            return (self.random.randrange(100) << 40).to_bytes(8) + self.some_bytes(42)[:42]
+            return (self.random.randrange(100) << 40).to_bytes(8) + self.some_bytes(42)
         return self.some_bytes(ELEMENT_MAX)
 
     def some_known(self) -> bytes:
@@ -82,7 +86,7 @@ class Model:
     def put(self) -> None:
         element = self.some_element() if self.random.random() < 0.8 else self.some_known()
         if self.order == FIELD and self.random.random() < 0.5:
-            element = field_element(key_of(FIELD, element), self.random.randbytes(self.random.randrange(18)))
+            element = field_element(key_of(FIELD, element), self.some_bytes(17))
         if self.order == POSITION:
             self.insert_at(element)
             return
@@ -233,7 +237,7 @@ def history(order: int, seed: int, *, sizes: str = "mixed", address_bytes: int =
     return model
 
 
-@pytest.mark.parametrize("sizes", ["small", "mixed"])
+@pytest.mark.parametrize("sizes", ["small", "mixed", "large"])
 @pytest.mark.parametrize("order", range(6))
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(order: int, seed: int, sizes: str) -> None:
@@ -306,8 +310,6 @@ def test_elements_of_the_largest_size() -> None:
     for page_bytes in (256, 1024, 4096):
         core = TreeCore(BYTES, page_bytes=page_bytes, address_bytes=1 << 26)
         most = int(core.counters()["element_bytes_max"])
-        with pytest.raises(ResponseError):
-            core.put(b"x" * (most + 1))
         elements = sorted({b"s" * (most - 8) + numbers.randbytes(8) for _ in range(1000)})
         for element in numbers.sample(elements, len(elements)):
             core.put(element)

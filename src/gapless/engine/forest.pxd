@@ -5,6 +5,7 @@ slices, the leaves without being looked at.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.base cimport Status
+from gapless.engine.extent cimport Extents
 from gapless.engine.node cimport Node
 from gapless.engine.pages cimport Pages, page_at
 
@@ -33,7 +34,8 @@ cdef packed struct Tree:   # 16 bytes: what a record holds
     uint32_t pages
     uint8_t height         # level of the root
     uint8_t order
-    uint16_t marks         # the type's own
+    uint8_t extents        # an element lies or lay in an extent
+    uint8_t marks          # the type's own
 
 
 cdef struct Item:
@@ -44,6 +46,7 @@ cdef struct Item:
 cdef struct Forest:
     # What all trees of a store share.
     Pages* pages
+    Extents* extents           # the store's: elements over element_bytes_max lie there, the whole of each
     uint64_t seed              # of the hash
     uint64_t hash_mask         # all ones, but in tests that want equal hashes
     uint32_t element_bytes_max
@@ -56,7 +59,8 @@ cdef struct Forest:
     uint32_t items_max
 
 
-cdef Forest* forest_new(uint32_t page_bytes, uint64_t address_bytes, uint64_t seed) noexcept nogil
+# NULL when the system refuses the range.
+cdef Forest* forest_new(Extents* extents, uint32_t page_bytes, uint64_t address_bytes, uint64_t seed) noexcept nogil
 cdef void forest_free(Forest* f) noexcept nogil
 # Gives back at most `most` pages of retired trees to the pages; returns how many.
 cdef uint32_t forest_reclaim(Forest* f, uint32_t most) noexcept nogil
@@ -76,4 +80,5 @@ cdef inline void tree_begin(Tree* t, int order) noexcept nogil:
     t.pages = 0
     t.height = 0
     t.order = <uint8_t>order
+    t.extents = 0
     t.marks = 0

@@ -4,7 +4,7 @@
     | header  | directory: one entry an item ->  | free | <- items, in any order, some dead |
 
     offset  size  header
-    0       1     bits 0-5 level (0: leaf), bit 6 NARROW, bit 7 EXTENTS
+    0       1     bits 0-5 level (0: leaf), bit 6 NARROW, bit 7 EXTENTS (of retired trees: leaves hold elements in extents)
     1       1     shift     a finger is (head - base) >> shift, 0 below base, at most 0xffff
     2       2     count     of items
     4       2     payload   offset of the lowest byte that items take
@@ -17,6 +17,7 @@
             2     NARROW (no keys): the offset only
     item    1|2   length: one byte below 128, else 0x80 | EXTENT 0x40 | length >> 8, length & 0xff
             n     leaf: the element
+                  leaf, EXTENT: head of the key u64, extent handle u64, length of the element u64
                   inner: child page u32, elements below it u32, separator: a lower bound of the keys below it
 
 A finger is a monotone picture of a key's head (its first 8 bytes, or its hash): a smaller finger means a smaller key, equal fingers
@@ -28,6 +29,7 @@ but leaf links. No item is larger than a quarter of a page, so that two full nod
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
+from gapless.engine.base cimport load_u64, store_u64
 
 
 cdef enum:
@@ -38,7 +40,7 @@ cdef enum:
     INNER_HEAD_BYTES = 8        # child and count, before the separator
     ITEM_LONG = 0x80
     ITEM_EXTENT = 0x40
-    ITEM_LENGTH_MAX = 0x3fff
+    EXTENT_ITEM_BYTES = 26      # an item whose element is in an extent, its length counted
 
 
 cdef packed struct Node:        # 24 bytes
@@ -104,6 +106,23 @@ cdef inline uint8_t* item_begin(uint8_t* item, uint32_t n) noexcept nogil:
     item[0] = <uint8_t>(ITEM_LONG | (n >> 8))
     item[1] = <uint8_t>n
     return item + 2
+
+
+cdef inline bint item_in_extent(const uint8_t* item) noexcept nogil:
+    return item[0] >= ITEM_LONG and (item[0] & ITEM_EXTENT) != 0
+
+
+cdef inline uint64_t item_extent(const uint8_t* item) noexcept nogil:
+    """The handle."""
+    return load_u64(item + 10)
+
+
+cdef inline void item_write_extent(uint8_t* item, uint64_t head, uint64_t handle, uint64_t n) noexcept nogil:
+    item[0] = ITEM_LONG | ITEM_EXTENT
+    item[1] = EXTENT_ITEM_BYTES - 2
+    store_u64(item + 2, head)
+    store_u64(item + 10, handle)
+    store_u64(item + 18, n)
 
 
 cdef inline uint32_t node_gap(const Node* node) noexcept nogil:

@@ -8,7 +8,7 @@ from gapless.engine.node cimport (
 )
 from gapless.engine.pages cimport pages_give, pages_take
 from gapless.engine.tree cimport Place
-from gapless.engine.tree_key cimport Key, element_key, separator_between, separator_key
+from gapless.engine.tree_key cimport Key, leaf_key, separator_between, separator_key
 
 cdef extern from * nogil:
     int __builtin_clzll(unsigned long long v)
@@ -130,11 +130,12 @@ cdef bint cut_evenly(const Forest* f, const Group* g, uint32_t nodes, uint32_t* 
 
 cdef inline void item_key(const Forest* f, int order, int level, const Item* item, Key* key) noexcept nogil:
     cdef uint32_t n
-    cdef const uint8_t* p = item_open(item.at, &n)
+    cdef const uint8_t* p
     if level:
+        p = item_open(item.at, &n)
         separator_key(p + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, key)
     else:
-        element_key(f, order, p, n, key)
+        leaf_key(f, order, item.at, key)
 
 
 cdef uint32_t lay_out(Forest* f, int order, int level, uint32_t page, uint32_t kind, const Item* items, uint32_t n) noexcept nogil:
@@ -212,6 +213,7 @@ cdef void rebuild(Forest* f, Tree* t, int level, Group* g, const uint32_t* cuts,
             # The entry's length is known when its separator is: it is made where it goes, after the longest head.
             separator = fresh_item(f, turn, i) + 2 + INNER_HEAD_BYTES
             n = separator_between(&left, &right, separator)
+            INVARIANT(n <= 8 + f.element_bytes_max)
             if INNER_HEAD_BYTES + n < 0x80:
                 memmove(separator - 1, separator, n)
                 separator -= 1

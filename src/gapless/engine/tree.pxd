@@ -6,7 +6,7 @@
        |      |      |                                   |      |
      leaf <-> leaf <-> leaf <------------------------> leaf <-> leaf       elements, in order
 
-An element is an opaque string of bytes, up to element_bytes_max. What orders it is one of a few kinds known here, see Order. A key is
+An element is an opaque string of bytes; one over element_bytes_max lies in an extent, whole, and the leaf holds where. What orders it is one of a few kinds known here, see Order. A key is
 compared by its head, 8 bytes as a number, and then by its tail; a separator is the shortest string that tells two neighbouring leaves
 apart: a byte or two of the hash where the order is a hash.
 
@@ -45,7 +45,8 @@ cdef const uint8_t* tree_element(const Forest* f, const Place* place, uint32_t* 
 cdef bint tree_next(const Forest* f, Place* place) noexcept nogil
 cdef bint tree_previous(const Forest* f, Place* place) noexcept nogil
 
-# Inserts before the place, replaces or removes the element there. STATUS_FULL (no page left) or STATUS_TOO_LARGE: nothing was changed. The
+# Inserts before the place, replaces or removes the element there. STATUS_FULL (no page or extent left) or STATUS_TOO_LARGE (too many
+# elements): nothing was changed. The
 # element may lie in the tree. A replaced element keeps its key. O(log n).
 cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil
 cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil

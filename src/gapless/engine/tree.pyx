@@ -1,14 +1,18 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, prefetch, unlikely
+from gapless.engine.extent cimport extent_bytes, extent_give, extent_take
 from gapless.engine.forest cimport ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, Forest, Tree, node_at
 from gapless.engine.node cimport (
-    INNER_HEAD_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, item_begin, item_head_bytes, item_open,
-    node_begin, node_entry_bytes, node_finger, node_gap, node_insert, node_item, node_wide,
+    INNER_HEAD_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, item_begin, item_extent,
+    item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger, node_gap,
+    node_insert, node_item, node_wide,
 )
 from gapless.engine.pages cimport pages_left, pages_take
 from gapless.engine.splice cimport SPLICE_PAGES, Splice, fresh_item, splice
-from gapless.engine.tree_key cimport Key, element_key, hashed_part, key_compare, order_hashes, separator_key
+from gapless.engine.tree_key cimport (
+    Key, element_key, hashed_part, item_element, key_compare, leaf_key, order_hashes, separator_key,
+)
 
 cdef enum:
     DIRECTORY_LINES = 4        # of a node, prefetched on the way down
@@ -26,11 +30,12 @@ cdef inline int compare_at(const Forest* f, int order, Node* node, uint32_t at, 
     """The element or separator there against the key."""
     cdef Key other
     cdef uint32_t n
-    cdef const uint8_t* item = item_open(node_item(node, at), &n)
+    cdef const uint8_t* item = node_item(node, at)
     if node.kind & NODE_LEVEL_MASK:
+        item = item_open(item, &n)
         separator_key(item + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, &other)
     else:
-        element_key(f, order, item, n, &other)
+        leaf_key(f, order, item, &other)
     return key_compare(&other, key)
 
 
@@ -84,7 +89,7 @@ cdef inline uint32_t leaf_search(const Forest* f, int order, Node* node, const K
     cdef int difference
     if order_hashes(order) and high - low <= 4 and key.tail != NULL:
         for at in range(low, high):
-            element = item_open(node_item(node, at), &n)
+            element = item_element(f, node_item(node, at), &n)
             element = hashed_part(order, element, n, &bytes)
             if bytes == key.tail_bytes and memcmp(element, key.tail, bytes) == 0:
                 found[0] = True
@@ -195,11 +200,11 @@ cdef const uint8_t* tree_element(const Forest* f, const Place* place, uint32_t* 
         return NULL
     node = node_at(f, place.page[0])
     if place.at[0] < node.count:
-        return item_open(node_item(node, place.at[0]), n)
+        return item_element(f, node_item(node, place.at[0]), n)
     if node.next == 0:
         return NULL
     # A key between two leaves is found at the end of the left one.
-    return item_open(node_item(node_at(f, node.next), 0), n)
+    return item_element(f, node_item(node_at(f, node.next), 0), n)
 
 
 cdef bint tree_next(const Forest* f, Place* place) noexcept nogil:
@@ -243,16 +248,33 @@ cdef bint tree_previous(const Forest* f, Place* place) noexcept nogil:
 
 # ---- changing
 
-cdef inline Status room_for_change(Forest* f, const Tree* t, uint32_t n) noexcept nogil:
-    if unlikely(n > f.element_bytes_max):
-        return STATUS_TOO_LARGE
+cdef inline Status room_for_change(Forest* f, const Tree* t) noexcept nogil:
     if unlikely(pages_left(f.pages) < SPLICE_PAGES * <uint32_t>(t.height + 3) + PAGES_SPARE):
         return STATUS_FULL
     return STATUS_OK
 
 
+cdef Status make_item(Forest* f, Tree* t, const uint8_t* element, uint32_t n) noexcept nogil:
+    """The element as an item, ready to go into a leaf."""
+    cdef uint64_t handle
+    cdef Key key
+    if likely(n <= f.element_bytes_max):
+        memcpy(item_begin(fresh_item(f, 0, 0), n), element, n)
+        return STATUS_OK
+    handle = extent_take(f.extents, n)
+    if handle == 0:
+        return STATUS_FULL
+    memcpy(extent_bytes(f.extents, handle), element, n)
+    key.head = 0
+    if t.order != ORDER_POSITION:
+        element_key(f, t.order, element, n, &key)
+    item_write_extent(fresh_item(f, 0, 0), key.head, handle, n)
+    t.extents = 1
+    return STATUS_OK
+
+
 cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil:
-    cdef Status status = room_for_change(f, t, n)
+    cdef Status status = room_for_change(f, t)
     cdef uint32_t size = item_head_bytes(n) + n
     cdef Node* node
     cdef Key key
@@ -262,6 +284,10 @@ cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element
         return status
     if unlikely(t.count >= TREE_COUNT_MAX):
         return STATUS_TOO_LARGE
+    if unlikely(n > f.element_bytes_max):
+        status = make_item(f, t, element, n)
+        if status != STATUS_OK:
+            return status
     if t.root == 0:
         t.root = pages_take(f.pages)
         t.pages = 1
@@ -270,15 +296,16 @@ cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element
         place.at[0] = 0
     node = node_at(f, place.page[0])
     t.count += 1
-    if likely(size + node_entry_bytes(node) <= node_gap(node)):
-        key.head = 0
-        if t.order != ORDER_POSITION:
-            element_key(f, t.order, element, n, &key)
-        memcpy(item_begin(node_insert(node, place.at[0], size, key.head), n), element, n)
-        for level in range(1, t.height + 1):
-            inner_add(node_at(f, place.page[level]), place.at[level], 1)
-        return STATUS_OK
-    memcpy(item_begin(fresh_item(f, 0, 0), n), element, n)
+    if likely(n <= f.element_bytes_max):
+        if likely(size + node_entry_bytes(node) <= node_gap(node)):
+            key.head = 0
+            if t.order != ORDER_POSITION:
+                element_key(f, t.order, element, n, &key)
+            memcpy(item_begin(node_insert(node, place.at[0], size, key.head), n), element, n)
+            for level in range(1, t.height + 1):
+                inner_add(node_at(f, place.page[level]), place.at[level], 1)
+            return STATUS_OK
+        make_item(f, t, element, n)
     s.remove = 0
     s.count = 1
     s.turn = 0
@@ -287,20 +314,28 @@ cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element
     return STATUS_OK
 
 
+cdef inline uint8_t* item_at_place(const Forest* f, const Place* place) noexcept nogil:
+    INVARIANT(place.page[0] != 0 and place.at[0] < node_at(f, place.page[0]).count)
+    return node_item(node_at(f, place.page[0]), place.at[0])
+
+
 cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil:
     cdef Status status
     cdef uint32_t before
-    cdef uint8_t* item
+    cdef uint8_t* item = item_at_place(f, place)
+    cdef uint8_t* bytes = <uint8_t*>item_open(item, &before)
     cdef Splice s
-    INVARIANT(place.page[0] != 0 and place.at[0] < node_at(f, place.page[0]).count)
-    item = <uint8_t*>item_open(node_item(node_at(f, place.page[0]), place.at[0]), &before)
-    if before == n:
-        memmove(item, element, n)
+    if likely(before == n and not item_in_extent(item)):
+        memmove(bytes, element, n)
         return STATUS_OK
-    status = room_for_change(f, t, n)
+    status = room_for_change(f, t)
     if unlikely(status != STATUS_OK):
         return status
-    memcpy(item_begin(fresh_item(f, 0, 0), n), element, n)
+    status = make_item(f, t, element, n)
+    if unlikely(status != STATUS_OK):
+        return status
+    if item_in_extent(item):
+        extent_give(f.extents, item_extent(item))
     s.remove = 1
     s.count = 1
     s.turn = 0
@@ -311,7 +346,9 @@ cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* elemen
 
 cdef void tree_remove(Forest* f, Tree* t, Place* place) noexcept nogil:
     cdef Splice s
-    INVARIANT(place.page[0] != 0 and place.at[0] < node_at(f, place.page[0]).count)
+    cdef const uint8_t* item = item_at_place(f, place)
+    if item_in_extent(item):
+        extent_give(f.extents, item_extent(item))
     t.count -= 1
     s.remove = 1
     s.count = 0

@@ -8,6 +8,7 @@ cdef struct Census:
     uint64_t pages
     uint64_t leaves
     uint64_t elements
+    uint64_t extents
     uint64_t bytes_used        # of leaves, entries counted
     uint64_t bytes_room
 

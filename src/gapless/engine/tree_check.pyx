@@ -1,11 +1,13 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from gapless.engine.extent cimport extent_committed
 from gapless.engine.forest cimport ORDER_COUNT, ORDER_POSITION, Forest, Tree, node_at
 from gapless.engine.node cimport (
-    INNER_HEAD_BYTES, NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_child, inner_count, item_bytes, item_open,
+    INNER_HEAD_BYTES, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_child, inner_count, item_bytes,
+    item_extent, item_in_extent, item_open,
     node_entry_bytes, node_finger, node_free, node_item, node_wide,
 )
-from gapless.engine.tree_key cimport Key, element_key, key_compare, separator_key
+from gapless.engine.tree_key cimport Key, element_key, item_element, key_compare, leaf_key, separator_key
 
 
 cdef struct Walk:
@@ -45,15 +47,18 @@ cdef const char* reach(const Forest* f, Census* c, uint32_t page) noexcept nogil
 
 cdef void key_at(const Walk* w, Node* node, uint32_t at, Key* key) noexcept nogil:
     cdef uint32_t n
-    cdef const uint8_t* p = item_open(node_item(node, at), &n)
+    cdef const uint8_t* item = node_item(node, at)
     if node.kind & NODE_LEVEL_MASK:
-        separator_key(p + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, key)
+        item = item_open(item, &n)
+        separator_key(item + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, key)
     else:
-        element_key(w.f, w.t.order, p, n, key)
+        leaf_key(w.f, w.t.order, item, key)
 
 
 cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
-    cdef uint32_t i, used = 0, page_bytes = w.f.pages.page_bytes
+    cdef uint32_t i, n, used = 0, page_bytes = w.f.pages.page_bytes
+    cdef const uint8_t* item
+    cdef const uint8_t* element
     cdef Key key, before
     cdef bint leaf = not node.kind & NODE_LEVEL_MASK
     if node.count == 0:
@@ -65,7 +70,22 @@ cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
     for i in range(node.count):
         if node_item(node, i) < <uint8_t*>node + node.payload or node_item(node, i) >= <uint8_t*>node + page_bytes:
             return "tree: an item lies outside its payload"
-        used += item_bytes(node_item(node, i))
+        item = node_item(node, i)
+        used += item_bytes(item)
+        if leaf and item_in_extent(item):
+            if not w.t.extents:
+                return "tree: an element in an extent, in a tree that has none"
+            if extent_committed(w.f.extents, item_extent(item)) == 0:
+                return "tree: the extent of an element has no pages"
+            w.c.extents += 1
+            if w.t.order != ORDER_POSITION:
+                element = item_element(w.f, item, &n)
+                element_key(w.f, w.t.order, element, n, &key)
+                leaf_key(w.f, w.t.order, item, &before)
+                if key_compare(&key, &before) != 0:
+                    return "tree: the head of an element in an extent is not its own"
+                if i > 0:
+                    key_at(w, node, i - 1, &before)
         if w.t.order == ORDER_POSITION:
             continue
         key_at(w, node, i, &key)
@@ -161,15 +181,19 @@ cdef const char* tree_check(const Forest* f, const Tree* t, Census* c) noexcept 
     return NULL
 
 
-cdef const char* reach_below(const Forest* f, Census* c, uint32_t page) noexcept nogil:
-    """What is left of a retired tree. Its leaves are not looked at."""
+cdef const char* reach_below(const Forest* f, Census* c, uint32_t page, bint extents) noexcept nogil:
+    """What is left of a retired tree; its leaves are looked at only if they may hold extents."""
     cdef const char* wrong = reach(f, c, page)
     cdef Node* node = node_at(f, page)
     cdef uint32_t i
-    if wrong != NULL or not node.kind & NODE_LEVEL_MASK:
+    cdef bint leaf = not node.kind & NODE_LEVEL_MASK
+    if wrong != NULL or (leaf and not extents):
         return wrong
     for i in range(node.count):
-        wrong = reach_below(f, c, inner_child(node, i))
+        if leaf:
+            c.extents += item_in_extent(node_item(node, i))
+            continue
+        wrong = reach_below(f, c, inner_child(node, i), extents)
         if wrong != NULL:
             return wrong
     return NULL
@@ -180,7 +204,7 @@ cdef const char* forest_check(const Forest* f, Census* c) noexcept nogil:
     cdef uint64_t before = c.pages
     cdef const char* wrong
     while page:
-        wrong = reach_below(f, c, page)
+        wrong = reach_below(f, c, page, (node_at(f, page).kind & NODE_EXTENTS) != 0)
         if wrong != NULL:
             return wrong
         page = node_at(f, page).next

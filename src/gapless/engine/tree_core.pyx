@@ -2,6 +2,7 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status
+from gapless.engine.extent cimport Extents, extents_free, extents_new, extents_reclaim
 from gapless.engine.forest cimport Forest, Tree, forest_free, forest_new, forest_reclaim, tree_begin, tree_copy, tree_retire
 from gapless.engine.node cimport NODE_HEADER_BYTES, Node
 from gapless.engine.pages cimport pages_cached_max, pages_committed, pages_trim
@@ -24,13 +25,15 @@ cdef void demand(Status status) except *:
 
 cdef class TreeCore:
     """Trees of one order over pages of their own. Ranks and elements, no commands."""
+    cdef Extents* extents
     cdef Forest* f
     cdef Tree[4] trees
     cdef int order
 
     def __cinit__(self, int order, uint32_t page_bytes=256, uint64_t address_bytes=1 << 24, uint64_t seed=1,
                   uint64_t hash_mask=<uint64_t>-1):
-        self.f = forest_new(page_bytes, address_bytes, seed)
+        self.extents = extents_new()
+        self.f = forest_new(self.extents, page_bytes, address_bytes, seed) if self.extents != NULL else NULL
         if self.f == NULL:
             raise MemoryError
         self.f.hash_mask = hash_mask
@@ -40,6 +43,8 @@ cdef class TreeCore:
 
     def __dealloc__(self):
         forest_free(self.f)
+        if self.extents != NULL:
+            extents_free(self.extents)
 
     cdef bytes element(self, const Place* place):
         cdef uint32_t n
@@ -151,6 +156,7 @@ cdef class TreeCore:
         demand(tree_copy(self.f, &self.trees[tree], &self.trees[to]))
 
     def reclaim(self, uint32_t most):
+        extents_reclaim(self.extents, <uint64_t>-1)
         return forest_reclaim(self.f, most)
 
     def trim(self, uint32_t most, bint all=False):
@@ -167,6 +173,8 @@ cdef class TreeCore:
                 wrong = tree_check(self.f, &self.trees[i], c)
         if wrong == NULL:
             wrong = forest_check(self.f, c)
+        if wrong == NULL and c.extents != self.extents.count:
+            wrong = "tree: the number of extents is off"
         census_free(c)
         return None if wrong == NULL else (<bytes>wrong).decode()
 

@@ -5,8 +5,10 @@ others head and tail are the element's own bytes. A separator is such bytes, cut
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
-from gapless.engine.base cimport hash_bytes, likely, load_u64
+from gapless.engine.base cimport hash_bytes, likely, load_u64, unlikely
+from gapless.engine.extent cimport extent_bytes
 from gapless.engine.forest cimport ORDER_FIELD, ORDER_MEMBER, ORDER_SCORED, Forest
+from gapless.engine.node cimport item_extent, item_in_extent, item_open
 from gapless.engine.record cimport read_varint
 
 cdef extern from * nogil:
@@ -74,6 +76,30 @@ cdef inline void element_key(const Forest* f, int order, const uint8_t* element,
         hash_key(f, element, bytes, key)
     else:
         separator_key(element, n, key)
+
+
+cdef inline const uint8_t* item_element(const Forest* f, const uint8_t* item, uint32_t* n) noexcept nogil:
+    """A leaf item's element, wherever it lies."""
+    if unlikely(item_in_extent(item)):
+        n[0] = <uint32_t>load_u64(item + 18)
+        return extent_bytes(f.extents, item_extent(item))
+    return item_open(item, n)
+
+
+cdef inline void leaf_key(const Forest* f, int order, const uint8_t* item, Key* key) noexcept nogil:
+    """The key of a leaf's item. That of an element in an extent is not hashed again."""
+    cdef uint32_t n
+    cdef const uint8_t* element = item_element(f, item, &n)
+    if likely(not item_in_extent(item)):
+        element_key(f, order, element, n, key)
+        return
+    key.head = load_u64(item + 2)
+    if order_hashes(order):
+        key.tail = hashed_part(order, element, n, &key.tail_bytes)
+    else:
+        key.tail = element + 8
+        key.tail_bytes = n - 8
+    key.length = 8 + key.tail_bytes
 
 
 cdef inline int key_compare(const Key* a, const Key* b) noexcept nogil:
