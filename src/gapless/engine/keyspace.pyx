@@ -9,6 +9,7 @@ from gapless.engine.base cimport (
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
+from gapless.engine.forest cimport Tree, forest_free, forest_new, tree_copy, tree_retire
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
     index_next, index_prefetch_bucket, index_prefetch_record, index_remove, index_scan_bucket, index_scan_next,
@@ -17,9 +18,10 @@ from gapless.engine.index cimport (
 from gapless.engine.log cimport (
     log_append, log_at, log_due, log_free, log_kill, log_new,
 )
+from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK,
-    RECORD_WIDE_TTL, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TREES, RECORD_TTL, RECORD_TYPE_MASK,
+    RECORD_WIDE_TTL, TYPE_TREES, Record, record_decode, record_encode, record_head_bytes,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -28,6 +30,9 @@ cdef enum:
     LFU_INITIAL = 5
     VALUE_BYTES_MAX = 512 << 20
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
+    # What a dying record owns and another has taken over.
+    KEEP_EXTENT = 1
+    KEEP_TREES = 2
 
 
 # ---- life
@@ -42,7 +47,9 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.extents = extents_new()
     if ks.arena != NULL:
         ks.log = log_new(ks.arena)
-    if ks.arena == NULL or ks.extents == NULL or ks.log == NULL:
+    if ks.extents != NULL:
+        ks.forest = forest_new(ks.extents, min(<uint32_t>PAGE_BYTES, segment_bytes // 4), address_bytes, seed)
+    if ks.arena == NULL or ks.extents == NULL or ks.log == NULL or ks.forest == NULL:
         keyspace_free(ks)
         return NULL
     ks.databases = databases
@@ -74,6 +81,7 @@ cdef void keyspace_free(Keyspace* ks) noexcept nogil:
     for i in range(ks.retired_count):
         index_free(ks.retired[i].index)
     log_free(ks.log)
+    forest_free(ks.forest)
     extents_free(ks.extents)
     arena_free(ks.arena)
     free(ks)
@@ -219,6 +227,7 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
                 out.db = db
                 out.data = keyspace_record_value(ks, r)
                 out.size = r.value_bytes
+                out.trees = <Tree*>out.data if r.marks & RECORD_TREES else NULL
                 out.expire_ms = r.expire_ms
                 out.hash = hash
                 return True
@@ -227,29 +236,37 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
-cdef void kill(Keyspace* ks, Record* r, bint keep_extent) noexcept nogil:
+cdef void retire_trees(Keyspace* ks, Tree* trees, uint64_t value_bytes) noexcept nogil:
+    cdef uint64_t i
+    for i in range(value_bytes // sizeof(Tree)):
+        tree_retire(ks.forest, &trees[i])
+
+
+cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     """Counts the record dead. Its bytes stay readable until the end of the command."""
     INVARIANT(not r.at[0] & RECORD_DEAD)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
-    if r.extent and not keep_extent:
+    if unlikely(r.marks & RECORD_TREES) and not keep & KEEP_TREES:
+        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
+    if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
 
 
-cdef void remove(Keyspace* ks, Value* v, bint keep_extent) noexcept nogil:
+cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     cdef Index* index = index_of(ks, v.db)
     cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
-    kill(ks, &v.record, keep_extent)
+    kill(ks, &v.record, keep)
 
 
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil:
     cdef bint there = find(ks, db, key, key_bytes, hash, out)
     if there and unlikely(out.expire_ms >= 0 and out.expire_ms <= ks.now_ms):
-        remove(ks, out, False)
+        remove(ks, out, 0)
         ks.stats.expired += 1
         changed(ks, db, key, key_bytes, hash)
         there = False
@@ -269,8 +286,8 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
                          const uint8_t* value, uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms,
                          uint64_t extent, uint64_t* position) noexcept nogil:
     """Appends a record. value NULL: zero bytes. room_bytes > value_bytes: with ROOM. extent: takes over this one, which holds the value."""
-    cdef uint32_t flags = type
-    cdef uint32_t marks = db_index
+    cdef uint32_t flags = type & RECORD_TYPE_MASK
+    cdef uint32_t marks = db_index | (RECORD_TREES if type & TYPE_TREES else 0)
     cdef uint64_t size, in_extent
     cdef uint8_t* at
     cdef uint8_t* p
@@ -337,6 +354,7 @@ cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
     v.type = v.record.flags & RECORD_TYPE_MASK
     v.data = keyspace_record_value(ks, &v.record)
     v.size = v.record.value_bytes
+    v.trees = <Tree*>v.data if v.record.marks & RECORD_TREES else NULL
     v.expire_ms = v.record.expire_ms
 
 
@@ -346,17 +364,17 @@ cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexce
 
 
 cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type, const uint8_t* value,
-                    uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms, bint keep_extent) noexcept nogil:
-    """A new record for a found key; the old one dies."""
+                    uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms, int keep) noexcept nogil:
+    """A new record for a found key; the old one dies. keep: the new one takes over what the old one owns."""
     cdef uint64_t position
     cdef Record old = v.record
     cdef Status status = write_record(ks, ks.db_index[v.db], key, key_bytes, type, value, value_bytes, room_bytes, expire_ms,
-                                      old.extent if keep_extent else 0, &position)
+                                      old.extent if keep & KEEP_EXTENT else 0, &position)
     if status != STATUS_OK:
         return status
     point_slot(ks, v, position)
     count_ttl(ks, v.db, old.expire_ms >= 0, expire_ms >= 0)
-    kill(ks, &old, keep_extent)
+    kill(ks, &old, keep)
     reload(ks, v, position)
     return STATUS_OK
 
@@ -397,10 +415,10 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and v.type == type
-              and r.expire_ms == expire_ms):
+              and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
     else:
-        status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, False)
+        status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
             return status
     changed(ks, v.db, key, key_bytes, v.hash)
@@ -424,6 +442,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
+    INVARIANT(v.trees == NULL)
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -450,7 +469,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
-        kill(ks, &old, False)
+        kill(ks, &old, 0)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 
@@ -460,7 +479,7 @@ cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t ke
 
 
 cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
-    remove(ks, v, False)
+    remove(ks, v, 0)
     changed(ks, v.db, key, key_bytes, v.hash)
 
 
@@ -472,12 +491,33 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
     return True
 
 
+cdef inline int whole_type(const Value* v) noexcept nogil:
+    return v.type | (TYPE_TREES if v.trees != NULL else 0)
+
+
+cdef Status set_copied_trees(Keyspace* ks, const Value* v, int to_db, const uint8_t* to_key, size_t to_key_bytes,
+                             uint64_t hash) noexcept nogil:
+    """The key gets trees of its own, copies of those of v."""
+    cdef Tree[4] copies
+    cdef Status status = STATUS_OK
+    cdef uint64_t count = v.size // sizeof(Tree), done = 0
+    INVARIANT(count <= 4)
+    while status == STATUS_OK and done < count:
+        status = tree_copy(ks.forest, &v.trees[done], &copies[done])
+        done += status == STATUS_OK
+    if status == STATUS_OK:
+        status = keyspace_set(ks, to_db, to_key, to_key_bytes, hash, whole_type(v), <const uint8_t*>copies, v.size, v.expire_ms)
+    if status != STATUS_OK:
+        retire_trees(ks, copies, done * sizeof(Tree))
+    return status
+
+
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, v.type, v.data, v.size, v.size, expire_ms,
-                         r.extent != 0 and r.key != NULL)
+        status = rewrite(ks, v, key, key_bytes, whole_type(v), v.data, v.size, v.size, expire_ms,
+                         KEEP_TREES | (KEEP_EXTENT if r.extent != 0 and r.key != NULL else 0))
         if status != STATUS_OK:
             return status
     changed(ks, v.db, key, key_bytes, v.hash)
@@ -489,11 +529,18 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef uint64_t hash = hash_bytes(to_key, to_key_bytes, ks.seed)
     cdef Value target
     cdef Status status
-    cdef bint keep = move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max
+    cdef int keep = 0
+    if move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max:
+        keep = KEEP_EXTENT
+    if move and v.trees != NULL:
+        keep |= KEEP_TREES
     if keep:
         if keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target):
-            remove(ks, &target, False)
-        status = create(ks, to_db, to_key, to_key_bytes, hash, v.type, NULL, v.size, v.expire_ms, v.record.extent, NULL)
+            remove(ks, &target, 0)
+        status = create(ks, to_db, to_key, to_key_bytes, hash, whole_type(v), <uint8_t*>v.trees, v.size, v.expire_ms,
+                        v.record.extent if keep & KEEP_EXTENT else 0, NULL)
+    elif v.trees != NULL:
+        status = set_copied_trees(ks, v, to_db, to_key, to_key_bytes, hash)
     else:
         status = keyspace_set(ks, to_db, to_key, to_key_bytes, hash, v.type, v.data, v.size, v.expire_ms)
     if status != STATUS_OK:
@@ -505,7 +552,13 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
 
 
 cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil:
-    return v.record.size + 8 + (extent_committed(ks.extents, v.record.extent) if v.record.extent else 0)
+    cdef uint64_t n = v.record.size + 8, i
+    if v.record.extent:
+        n += extent_committed(ks.extents, v.record.extent)
+    if v.trees != NULL:
+        for i in range(v.size // sizeof(Tree)):
+            n += <uint64_t>v.trees[i].pages << ks.forest.pages.page_shift
+    return n
 
 
 # ---- databases
@@ -604,7 +657,7 @@ cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil:
 cdef uint64_t keyspace_committed(const Keyspace* ks) noexcept nogil:
     cdef uint64_t n = ks.log.bytes_written + <uint64_t>ks.arena.cached_count * ks.arena.unit_bytes
     cdef int i
-    n += ks.extents.bytes_committed + ks.extents.bytes_dead
+    n += ks.extents.bytes_committed + ks.extents.bytes_dead + pages_committed(ks.forest.pages)
     for i in range(ks.databases):
         n += index_bytes(ks.index[i])
     for i in range(ks.retired_count):

@@ -2,7 +2,7 @@
 
     offset  size  field
     0       1     bits 0-3 type, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
-    1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT, bits 6-7 zero
+    1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT, bit 6 TREES, bit 7 zero
     2       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
     .       1-5   key length, LEB128
     .       1-5   value length, LEB128            (neither ROOM nor EXTENT)
@@ -15,6 +15,7 @@ Little-endian, no alignment, no padding: a record of a 16-byte key and a 64-byte
 hash in the record (4 bytes a key, and splitting a bucket has to touch the record's line anyway to mend nothing else);
 a fixed header (8 bytes more for the commonest record).
 
+With TREES the value is the Trees (forest.pxd) of a collection, 16 bytes each: the record owns their pages, as it owns an extent.
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
 """
@@ -31,6 +32,7 @@ cdef enum:
     RECORD_DB_MASK = 0x0f        # of byte 1
     RECORD_WIDE_TTL = 0x10       # of byte 1
     RECORD_KEY_IN_EXTENT = 0x20  # of byte 1
+    RECORD_TREES = 0x40          # of byte 1
 
 
 cdef enum RecordType:
@@ -42,6 +44,7 @@ cdef enum RecordType:
     TYPE_SORTED_SET = 4
     TYPE_HASH = 5
     TYPE_STREAM = 6
+    TYPE_TREES = 0x100           # beside a type, where one is handed over: the value is its trees
 
 
 cdef struct Record:
