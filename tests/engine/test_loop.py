@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gapless.engine.engine import FLAG_REPLY_SKIP, Engine
+from gapless.engine.engine import Engine
+from gapless.engine.session import FLAG_REPLY_SKIP
 
 
 def row(

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from gapless.commands.table import COMMANDS
-from gapless.engine.engine import Engine, Session
+from gapless.engine.engine import Engine
+from gapless.engine.session import Session
 from gapless.server import latency, measures, slowlog
 from tests.server.wire import decode
 

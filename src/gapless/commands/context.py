@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gapless.engine.engine import Engine, Session
+    from gapless.engine.engine import Engine
+    from gapless.engine.session import Session
     from gapless.server.server import Server
 
 

@@ -2,6 +2,15 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from gapless.engine.base cimport INVARIANT
 
+cdef extern from * nogil:
+    """
+    #include <sys/mman.h>
+    #ifndef MADV_POPULATE_WRITE
+    #define MADV_POPULATE_WRITE 23
+    #endif
+    """
+    int MADV_POPULATE_WRITE
+
 cdef extern from "sys/mman.h" nogil:
     void* mmap(void* at, size_t n, int protection, int flags, int fd, long offset)
     int munmap(void* at, size_t n)
@@ -27,6 +36,11 @@ cdef void range_discard(uint8_t* at, uint64_t n) noexcept nogil:
         INVARIANT(madvise(<void*>first, last - first, MADV_DONTNEED) == 0)
 
 
+cdef void range_populate(uint8_t* at, uint64_t n) noexcept nogil:
+    cdef uint64_t first = <uint64_t>at & ~<uint64_t>4095
+    madvise(<void*>first, (<uint64_t>at + n + 4095 & ~<uint64_t>4095) - first, MADV_POPULATE_WRITE)
+
+
 cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogil:
     INVARIANT(unit_bytes >= 1024 and (unit_bytes & (unit_bytes - 1)) == 0)
     INVARIANT(address_bytes <= (<uint64_t>1 << 40) and address_bytes >= 4 * <uint64_t>unit_bytes)
@@ -44,7 +58,6 @@ cdef Arena* arena_new(uint32_t unit_bytes, uint64_t address_bytes) noexcept nogi
         arena_free(arena)
         return NULL
     arena.high_water = 1
-    arena.cached_max = 2
     return arena
 
 
@@ -56,13 +69,16 @@ cdef void arena_free(Arena* arena) noexcept nogil:
     free(arena)
 
 
-cdef uint32_t arena_take(Arena* arena) noexcept nogil:
+cdef uint32_t arena_take(Arena* arena, bint* warm) noexcept nogil:
     cdef uint32_t unit
+    warm[0] = arena.cached_count > 0
     if arena.free_count > 0:
         arena.free_count -= 1
         unit = arena.free_stack[arena.free_count]
         if arena.cached_count > 0:
             arena.cached_count -= 1
+        if unit == arena.trimming:
+            arena.trimming = 0
     elif arena.high_water < arena.units:
         unit = arena.high_water
         arena.high_water += 1
@@ -72,29 +88,51 @@ cdef uint32_t arena_take(Arena* arena) noexcept nogil:
     return unit
 
 
+cdef uint32_t arena_take_bare(Arena* arena) noexcept nogil:
+    cdef uint32_t bare = arena.free_count - arena.cached_count
+    cdef uint32_t unit
+    cdef bint warm
+    if bare > 0:
+        # The last one without memory; the topmost with memory takes its place, where those begin from now on.
+        unit = arena.free_stack[bare - 1]
+        arena.free_count -= 1
+        arena.free_stack[bare - 1] = arena.free_stack[arena.free_count]
+        arena.units_used += 1
+        return unit
+    if arena.high_water < arena.units:
+        unit = arena.high_water
+        arena.high_water += 1
+        arena.units_used += 1
+        return unit
+    unit = arena_take(arena, &warm)
+    if unit:
+        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
+    return unit
+
+
 cdef void arena_give(Arena* arena, uint32_t unit) noexcept nogil:
     INVARIANT(unit > 0 and unit < arena.high_water and arena.units_used > 0)
-    cdef uint32_t boundary = arena.free_count - arena.cached_count
     arena.units_used -= 1
-    if arena.cached_count < arena.cached_max + arena.units_used / 256:
-        arena.free_stack[arena.free_count] = unit
-        arena.cached_count += 1
-    else:
-        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
-        arena.bytes_given_back += arena.unit_bytes
-        # Cached units stay on top of the stack, so that they are taken first.
-        arena.free_stack[arena.free_count] = arena.free_stack[boundary]
-        arena.free_stack[boundary] = unit
+    arena.free_stack[arena.free_count] = unit
     arena.free_count += 1
+    arena.cached_count += 1
 
 
-cdef uint32_t arena_trim(Arena* arena, uint32_t keep, uint32_t most) noexcept nogil:
-    cdef uint32_t done = 0
+cdef uint64_t arena_trim(Arena* arena, uint32_t keep, uint64_t most) noexcept nogil:
+    cdef uint64_t done = 0, step
     cdef uint32_t unit
     while arena.cached_count > keep and done < most:
         unit = arena.free_stack[arena.free_count - arena.cached_count]
-        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift), arena.unit_bytes)
-        arena.bytes_given_back += arena.unit_bytes
-        arena.cached_count -= 1
-        done += 1
+        if unit != arena.trimming:
+            # Another has come to its place since the last time.
+            arena.trimming = unit
+            arena.trimmed = 0
+        step = min(most - done, <uint64_t>(arena.unit_bytes - arena.trimmed))
+        range_discard(arena.base + (<uint64_t>unit << arena.unit_shift) + arena.trimmed, step)
+        done += step
+        arena.trimmed += <uint32_t>step
+        if arena.trimmed == arena.unit_bytes:
+            arena.cached_count -= 1
+            arena.trimming = 0
+    arena.bytes_given_back += done
     return done

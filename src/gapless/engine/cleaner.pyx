@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
-from gapless.engine.arena cimport arena_trim
-from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, hash_bytes, prefetch, prefetch_write
+from gapless.engine.arena cimport arena_keep, arena_trim
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
 from gapless.engine.extent cimport extent_give, extents_reclaim
 from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
 from gapless.engine.index cimport (
@@ -13,7 +13,7 @@ from gapless.engine.keyspace cimport (
     keyspace_committed, keyspace_hash_at, keyspace_record_key, keyspace_record_value,
 )
 from gapless.engine.log cimport (
-    SEGMENT_FREE, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
+    SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
     log_release, log_seal, log_unit, log_unlist,
 )
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
@@ -23,8 +23,8 @@ from gapless.engine.record cimport (
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
-    EXTENT_STEP = 256 << 10    # bytes of a dead extent given back before the clock is looked at
-    PAGES_STEP = 64            # pages of retired trees, or free ones given back, likewise
+    DISCARD_STEP = 256 << 10   # bytes given back to the system before the clock is looked at
+    PAGES_STEP = 64            # pages of retired trees freed, or free ones given back, likewise
     PAGES_SHORT = 256          # when so few are left in the range, retired trees are freed at once
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
@@ -229,7 +229,7 @@ cdef bint uncount_retired(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
         rounds += 1
         if rounds % 16 == 0 and clock_monotonic_ns() >= deadline_ns:
             return True
-    while not index_drain(index, 1 << 20):
+    while not index_drain(index, DISCARD_STEP):
         if clock_monotonic_ns() >= deadline_ns:
             return True
     index_free(index)
@@ -287,20 +287,10 @@ cdef uint32_t next_to_evict_from(Keyspace* ks) noexcept nogil:
         # Nothing is sealed: what is open may be closed for it.
         for unit in range(1, ks.arena.high_water):
             s = &ks.log.segments[unit]
-            if s.state == 1 and s.records_live > 0 and not (volatile and s.window == 0):
-                if s.window and ks.log.windows != NULL:
-                    close_window_of(ks, unit)
+            if s.state == SEGMENT_OPEN and s.records_live > 0 and not (volatile and s.window == 0):
                 log_seal(ks.log, unit)
                 return unit
     return best
-
-
-cdef void close_window_of(Keyspace* ks, uint32_t unit) noexcept nogil:
-    cdef int i
-    for i in range(40 * 128):
-        if ks.log.windows[i].open == unit:
-            ks.log.windows[i].open = 0
-            return
 
 
 cdef void find_cold(Keyspace* ks) noexcept nogil:
@@ -387,14 +377,6 @@ cdef int64_t go_on(Keyspace* ks, int64_t deadline_ns, int64_t* work) noexcept no
     return state
 
 
-cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
-    # The tail of open segments can't be cleaned: a few segments' worth of holes is no reason to work.
-    cdef uint64_t dead = ks.log.bytes_written - ks.log.bytes_live
-    if dead < 2 * <uint64_t>ks.log.segment_bytes:
-        return 0
-    return dead * 1000 // ks.log.bytes_written
-
-
 cdef bint clean(Keyspace* ks, int64_t deadline_ns, bint idle) noexcept nogil:
     """A step of cleaning as far as it is owed; False when nothing is."""
     cdef uint64_t holes = holes_thousandths(ks)
@@ -466,22 +448,20 @@ cdef void sweep_access(Keyspace* ks) noexcept nogil:
 
 
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
-    cdef int64_t start, now
+    cdef int64_t start, now, cpu
     cdef bint worked = False, more = True
     if ks.now_ms - ks.cleaner.swept_ms >= SWEEP_EVERY_MS or ks.now_ms < ks.cleaner.swept_ms:
         sweep_access(ks)
-    if (ks.extents.bytes_dead == 0 and ks.log.use_first[0][USE_EMPTY] == 0 and ks.log.use_first[1][USE_EMPTY] == 0
-            and ks.log.expired_first == 0 and ks.retired_count == 0 and ks.cleaner.victim == 0 and ks.forest.retired_first == 0
-            and ks.forest.pages.cached_count <= pages_cached_max(ks.forest.pages)
-            and holes_thousandths(ks) <= ks.cleaner.holes_idle and not idle):
+    if not idle and not cleaner_has_work(ks):
         ks.cleaner.appended_seen = ks.log.bytes_appended
         return 0
+    cpu = clock_thread_ns()
     start = clock_monotonic_ns()
     now = start
     while more and now - start < budget_ns:
         more = True
         if ks.extents.bytes_dead > 0:
-            extents_reclaim(ks.extents, EXTENT_STEP)
+            extents_reclaim(ks.extents, DISCARD_STEP)
         elif forest_reclaim(ks.forest, PAGES_STEP):
             pass
         elif pages_trim(ks.forest.pages, pages_cached_max(ks.forest.pages), PAGES_STEP):
@@ -492,11 +472,11 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
             pass
         elif uncount_retired(ks, start + budget_ns):
             pass
+        elif arena_trim(ks.arena, arena_keep(ks.arena), DISCARD_STEP):
+            pass
         elif clean(ks, start + budget_ns, idle):
             pass
         elif idle and tidy_indexes(ks, start + budget_ns):
-            pass
-        elif idle and arena_trim(ks.arena, ks.arena.cached_max, 1):
             pass
         else:
             more = False
@@ -506,7 +486,8 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     ks.cleaner.slices += 1
     ks.cleaner.busy_ns += now - start
-    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, now - start)
+    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, clock_thread_ns() - cpu)
+    ks.cleaner.longest_slice_wall_ns = max(ks.cleaner.longest_slice_wall_ns, now - start)
     return now - start
 
 
@@ -521,13 +502,13 @@ cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     cdef int64_t work = 0
     cdef uint64_t holes
     if ks.extents.bytes_dead > 0:
-        extents_reclaim(ks.extents, EXTENT_STEP)
+        extents_reclaim(ks.extents, DISCARD_STEP)
         return True
     if forest_reclaim(ks.forest, PAGES_STEP) or pages_trim(ks.forest.pages, 0, PAGES_STEP):
         return True
     if free_empty(ks) or reap(ks, deadline_ns) or uncount_retired(ks, deadline_ns):
         return True
-    if arena_trim(ks.arena, 0, 1):
+    if arena_trim(ks.arena, 0, DISCARD_STEP):
         return True
     if ks.cleaner.victim == 0:
         holes = holes_thousandths(ks)

@@ -1,59 +1,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-POLICIES: dict[str, int]
-FLAG_MULTI: int
-FLAG_MONITOR: int
-FLAG_NO_EVICT: int
-FLAG_NO_TOUCH: int
-FLAG_REPLY_OFF: int
-FLAG_REPLY_SKIP: int
-FLAG_CLOSE_AFTER_REPLY: int
-FLAG_CLOSE_NOW: int
-FLAG_AUTHENTICATED: int
-FLAG_IN_EXEC: int
-FLAG_EMBEDDED: int
-FLAG_UNIX_SOCKET: int
-
-class SessionClosed(Exception): ...
-
-class Session:
-    name: str
-    lib_name: str
-    lib_ver: str
-    user: str
-    data: dict[str, Any]
-    db: int
-    protocol: int
-    flags: int
-    authenticated: bool
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def id(self) -> int: ...
-    @property
-    def addr(self) -> str: ...
-    @property
-    def laddr(self) -> str: ...
-    @property
-    def fd(self) -> int: ...
-    @property
-    def created(self) -> float: ...
-    @property
-    def active(self) -> float: ...
-    @property
-    def last_command(self) -> str: ...
-    @property
-    def multi_count(self) -> int: ...
-    @property
-    def multi_bytes(self) -> int: ...
-    @property
-    def watched(self) -> int: ...
-    def set_flag(self, flag: int, on: bool) -> None: ...
-    def buffers(self) -> dict[str, int]: ...
-    def kill(self, after_reply: bool = ...) -> None: ...
-    def forget_transaction(self) -> None: ...
-    def monitor(self, on: bool) -> None: ...
+from gapless.engine.session import Session
 
 class Engine:
     server: Any

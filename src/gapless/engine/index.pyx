@@ -12,8 +12,9 @@ cdef enum:
     # Keys a home bucket, times 4, at which the index grows: fuller costs a second line for more look-ups, emptier costs memory.
     # Measured: docs/MEASUREMENTS.md, "Index load".
     LOAD_QUARTERS_GROW = 27
-    LOAD_QUARTERS_SHRINK = 13
+    LOAD_QUARTERS_SHRINK = 22
     CHAIN_SLOTS_MAX = 512
+    BUCKETS_KEPT = 1024        # that a range may hold beyond those in use before they are given back
     # Below this the index uses small pages, so that a small store stays small.
     HUGE_FROM = 32 << 20
 
@@ -77,7 +78,7 @@ cdef void overflow_release(Index* index, uint64_t* bucket, HashAt hash_at, void*
             parent = child
         memcpy(bucket, last, BUCKET_BYTES)
         parent[7] = <uint64_t>(bucket - index.overflow) // BUCKET_SLOTS + 1
-    if index.touched_overflow > index.overflow_count + 8192:
+    if index.touched_overflow > index.overflow_count + BUCKETS_KEPT:
         range_discard(<uint8_t*>(index.overflow + index.overflow_count * BUCKET_SLOTS),
                       (index.touched_overflow - index.overflow_count) * BUCKET_BYTES)
         index.touched_overflow = index.overflow_count + BUCKET_BYTES
@@ -168,7 +169,7 @@ cdef bint index_shrink(Index* index, HashAt hash_at, void* context) noexcept nog
     target = index.buckets + index.split * BUCKET_SLOTS
     for i in range(n):
         chain_insert(index, target, slots[i])
-    if index.touched_buckets > index.bucket_count + 8192:
+    if index.touched_buckets > index.bucket_count + BUCKETS_KEPT:
         range_discard(<uint8_t*>(index.buckets + index.bucket_count * BUCKET_SLOTS),
                       (index.touched_buckets - index.bucket_count) * BUCKET_BYTES)
         index.touched_buckets = index.bucket_count + BUCKET_BYTES

@@ -86,7 +86,8 @@ cdef struct Cleaner:
     uint64_t segments_cleaned
     uint64_t bytes_freed
     uint64_t records_moved
-    int64_t longest_slice_ns
+    int64_t longest_slice_ns      # CPU time of the thread: its own doing
+    int64_t longest_slice_wall_ns  # and how long that took on a machine which others use too
     uint64_t slices
     uint64_t busy_ns
     # Settings: shares of holes, in thousandths.

@@ -4,7 +4,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
     INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
-    hash_bytes, likely, load_u64, store_u32, store_u64, unlikely,
+    hash_bytes, likely, load_u64, prefetch, store_u32, store_u64, unlikely,
 )
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
@@ -214,13 +214,18 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
     cdef uint64_t tag = tag_of(hash)
     cdef uint64_t slot
     cdef int i
+    cdef uint8_t* at
     cdef Record* r = &out.record
     while True:
         for i in range(BUCKET_SLOTS):
             slot = bucket[i]
             if (slot & (<uint64_t>0xff << 40)) != tag:
                 continue
-            record_decode(log_at(ks.log, slot_position(slot)), r)
+            at = log_at(ks.log, slot_position(slot))
+            # The value's lines come along with the header's, not after it has told how long it is.
+            prefetch(at + 64)
+            prefetch(at + 128)
+            record_decode(at, r)
             if r.key_bytes == key_bytes and same_bytes(keyspace_record_key(ks, r), key, key_bytes):
                 out.slot = &bucket[i]
                 out.type = r.flags & RECORD_TYPE_MASK

@@ -1,6 +1,6 @@
 """The engine's lock: one at a time touches the store. Taken again by the thread that has it, it only counts.
 
-A thread must not wait for it with the GIL: try with lock_try(), else release the GIL and lock_wait(). What it guards takes microseconds,
+A thread must not wait for it with the GIL: lock_enter() releases the GIL when it has to wait. What it guards takes microseconds,
 so a waiter spins, then yields, and sleeps only after that. The loop, which would take it again at once, lets waiters pass (lock_yield).
 """
 cdef extern from * nogil:
@@ -45,3 +45,10 @@ cdef extern from * nogil:
     void lock_wait(EngineLock* lock)
     void lock_leave(EngineLock* lock)
     void lock_yield(EngineLock* lock)
+
+
+# For a thread that has the GIL.
+cdef inline void lock_enter(EngineLock* lock) noexcept:
+    if not lock_try(lock):
+        with nogil:
+            lock_wait(lock)

@@ -7,8 +7,8 @@ Segments are arena units. The table has one entry a unit, in a mapping of its ow
 
 Grouping. A record without a TTL goes to the open segment for fresh records, or, when the cleaner moves it, to the one for survivors. A
 record with a TTL goes to the open segment of its *window*: expiry times [n * 2^k, (n + 1) * 2^k) ms, where 2^k is at most 1/32 of the
-time it has left, 64 ms at least. All records of a window die within 2^k ms, so its segments die whole. An open segment costs only the pages
-its write offset has reached.
+time it has left, 64 ms at least. All records of a window die within 2^k ms, so its segments die whole. An open segment has memory a
+step ahead of its write offset: 64 KiB, or 16 KiB in a window, of which there are many.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.arena cimport Arena
@@ -38,16 +38,16 @@ cdef struct Segment:           # 64 bytes
     uint32_t write_offset
     uint32_t bytes_live
     uint32_t records_live
-    uint64_t sequence          # order of birth
+    uint64_t sequence          # order of birth: its age, for cost-benefit
     uint64_t window            # end of its window, ms; 0: holds records without a TTL
     uint32_t next              # in its list (use class or expired), unit numbers; 0: none
     uint32_t previous
     uint32_t window_next       # segments of the same window
     uint16_t level             # of the window, from 0
     uint16_t use_class
-    int64_t sealed_ms          # age, for cost-benefit
     uint32_t reap_offset       # how far an expired segment has been reaped
     uint32_t window_previous
+    uint32_t populated         # bytes from its start that have memory
 
 
 cdef struct Window:

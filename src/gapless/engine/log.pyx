@@ -1,10 +1,14 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from gapless.engine.arena cimport Arena, arena_give, arena_take, range_release, range_reserve
+from gapless.engine.arena cimport Arena, arena_give, arena_take, arena_take_bare, range_populate, range_release, range_reserve
 from gapless.engine.base cimport INVARIANT, likely, unlikely
 
 cdef extern from * nogil:
     int __builtin_clzll(unsigned long long v)
+
+cdef enum:
+    POPULATE_BYTES = 64 << 10
+    POPULATE_WINDOW_BYTES = 16 << 10
 
 
 cdef Log* log_new(Arena* arena) noexcept nogil:
@@ -106,18 +110,24 @@ cdef Window* window_for(Log* log, int64_t expire_ms, uint32_t* level, uint64_t* 
     return window
 
 
+cdef Window* window_of(Log* log, const Segment* s) noexcept nogil:
+    """REQUIRED: the segment is one of its window's: it has one, and that has not passed."""
+    cdef Window* window
+    cdef uint64_t number
+    if s.level == WINDOW_LEVELS - 1:
+        return &log.windows[s.level * WINDOW_RING]
+    number = (s.window >> (s.level + WINDOW_LEVEL_MIN)) - 1
+    window = &log.windows[s.level * WINDOW_RING + (number & (WINDOW_RING - 1))]
+    INVARIANT(window.number == number + 1)
+    return window
+
+
 cdef void unlist_window(Log* log, uint32_t unit) noexcept nogil:
     cdef Segment* s = &log.segments[unit]
     cdef Window* window
-    cdef uint64_t number
     if s.window == 0 or s.state == SEGMENT_EXPIRED:
         return
-    if s.level == WINDOW_LEVELS - 1:
-        window = &log.windows[s.level * WINDOW_RING]
-    else:
-        number = (s.window >> (s.level + WINDOW_LEVEL_MIN)) - 1
-        window = &log.windows[s.level * WINDOW_RING + (number & (WINDOW_RING - 1))]
-        INVARIANT(window.number == number + 1)
+    window = window_of(log, s)
     if s.window_previous:
         log.segments[s.window_previous].window_next = s.window_next
     else:
@@ -187,9 +197,11 @@ cdef uint32_t segment_open(Log* log, uint64_t end, uint32_t level, bint moving) 
     cdef Arena* arena = log.arena
     cdef Segment* s
     cdef uint32_t unit
+    cdef bint warm = False
     if not moving and arena.free_count + (arena.units - arena.high_water) <= log.reserve:
         return 0
-    unit = arena_take(arena)
+    # A window ends with a segment half full on average: of that only what was written may be resident.
+    unit = arena_take_bare(arena) if end else arena_take(arena, &warm)
     if unit == 0:
         return 0
     s = &log.segments[unit]
@@ -197,6 +209,7 @@ cdef uint32_t segment_open(Log* log, uint64_t end, uint32_t level, bint moving) 
     log.sequence += 1
     s.state = SEGMENT_OPEN
     s.write_offset = 0
+    s.populated = log.segment_bytes if warm else 0
     s.bytes_live = 0
     s.records_live = 0
     s.sequence = log.sequence
@@ -217,13 +230,23 @@ cdef void log_seal(Log* log, uint32_t unit) noexcept nogil:
     cdef Segment* s = &log.segments[unit]
     INVARIANT(s.state == SEGMENT_OPEN)
     s.state = SEGMENT_SEALED
-    s.sealed_ms = log.now_ms
     log.segments_open -= 1
-    if log.open[GROUP_FRESH] == unit:
+    if s.window:
+        window_of(log, s).open = 0
+    elif log.open[GROUP_FRESH] == unit:
         log.open[GROUP_FRESH] = 0
     elif log.open[GROUP_SURVIVORS] == unit:
         log.open[GROUP_SURVIVORS] = 0
     list_use(log, unit)
+
+
+cdef void populate(Log* log, uint32_t unit) noexcept nogil:
+    """Memory for a step ahead of the write offset."""
+    cdef Segment* s = &log.segments[unit]
+    cdef uint32_t step = POPULATE_WINDOW_BYTES if s.window else POPULATE_BYTES
+    cdef uint32_t to = min((s.write_offset + step - 1) & ~(step - 1), log.segment_bytes)
+    range_populate(log.arena.base + (<uint64_t>unit << log.arena.unit_shift) + s.populated, to - s.populated)
+    s.populated = to
 
 
 cdef uint64_t log_append(Log* log, uint32_t n, int64_t expire_ms, bint moving) noexcept nogil:
@@ -239,8 +262,6 @@ cdef uint64_t log_append(Log* log, uint32_t n, int64_t expire_ms, bint moving) n
     if unlikely(unit == 0 or log.segments[unit].write_offset + n > log.segment_bytes):
         INVARIANT(n <= log.segment_bytes)
         if unit:
-            if window != NULL:
-                window.open = 0
             log_seal(log, unit)
         unit = segment_open(log, end, level, moving)
         if unit == 0:
@@ -259,6 +280,8 @@ cdef uint64_t log_append(Log* log, uint32_t n, int64_t expire_ms, bint moving) n
     s = &log.segments[unit]
     position = (<uint64_t>unit << log.arena.unit_shift) + s.write_offset
     s.write_offset += n
+    if unlikely(s.write_offset > s.populated):
+        populate(log, unit)
     s.bytes_live += n
     s.records_live += 1
     log.bytes_written += n

@@ -28,7 +28,7 @@ MEGABYTE = 1 << 20
 
 def policy_name(policy: int) -> str:
     """The name of a maxmemory-policy by the engine's number."""
-    from gapless.engine.engine import POLICIES
+    from gapless.engine.settings import POLICIES
 
     return next(name for name, number in POLICIES.items() if number == policy)
 
@@ -374,6 +374,11 @@ def _gapless(at: Snapshot) -> Iterator[str]:
     yield f"extents:{stats['extents_count']}"
     yield f"extents_bytes:{memory.extents}"
     yield f"extents_bytes_dead:{memory.extents_dead}"
+    yield f"pages:{stats['pages_used']}"
+    yield f"pages_retired:{stats['pages_retired']}"
+    yield f"pages_free:{stats['pages_free']}"
+    yield f"pages_free_resident:{stats['pages_cached']}"
+    yield f"pages_bytes:{stats['pages_used'] * stats['pages_page_bytes']}"
     yield f"bytes_appended:{stats['log_bytes_appended']}"
     yield f"bytes_given_back:{stats['arena_bytes_given_back']}"
     yield f"cleaner_bytes_moved:{stats['log_bytes_moved']}"
@@ -385,6 +390,7 @@ def _gapless(at: Snapshot) -> Iterator[str]:
     yield f"cleaner_slices:{stats['cleaner_slices']}"
     yield f"cleaner_busy_us:{stats['cleaner_busy_ns'] // 1000}"
     yield f"longest_slice_us:{stats['cleaner_longest_slice_ns'] // 1000}"
+    yield f"longest_slice_wall_us:{stats['cleaner_longest_slice_wall_ns'] // 1000}"
     yield f"longest_turn_us:{stats['loop_longest_turn_ns'] // 1000}"
     yield f"index_keys:{stats['keys']}"
     yield f"index_buckets:{stats['index_buckets']}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def monitor(ctx: Context, args: list[bytes]) -> object:
     """MONITOR"""
-    from gapless.engine.engine import FLAG_IN_EXEC
+    from gapless.engine.session import FLAG_IN_EXEC
 
     if ctx.session.flags & FLAG_IN_EXEC:
         raise CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")

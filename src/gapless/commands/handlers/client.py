@@ -7,12 +7,12 @@ import time
 from gapless.commands.handlers.container import clean_name, integer, text_of
 from gapless.commands.handlers.session import NAME_ERROR
 from gapless.commands.replies import NO_REPLY, OK, CommandError, Verbatim
-from gapless.engine import engine as core
+from gapless.engine import session as core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gapless.commands.context import Context
-    from gapless.engine.engine import Session
+    from gapless.engine.session import Session
 
 
 SYNTAX = "ERR syntax error"

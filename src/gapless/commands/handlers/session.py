@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gapless.commands.handlers.container import clean_name, integer, server_of, text_of
 from gapless.commands.replies import OK, CommandError, Status
-from gapless.engine import engine as core
+from gapless.engine import session as core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
