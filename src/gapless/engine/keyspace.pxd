@@ -128,7 +128,8 @@ cdef struct Keyspace:
 
 
 # ---- life
-# segment_bytes: a power of two, 1 MiB but in tests; a page is 4 KiB, but at most a quarter of it. address_bytes: of each reserved range. NULL when the system refuses the range.
+# segment_bytes: a power of two, 1 MiB but in tests; a page is 4 KiB, but at most a quarter of it. address_bytes: of each reserved range.
+# NULL when the system refuses a range.
 cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int databases, uint64_t seed) noexcept nogil
 cdef void keyspace_free(Keyspace* ks) noexcept nogil
 # Renews now_ms (and the LRU clock). Once a batch of commands.

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT
-from gapless.engine.call cimport Arg, Call
+from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, handler_register, parse_int64, reply_syntax_error
 from gapless.engine.glob cimport glob_match
 from gapless.engine.keyspace cimport Keyspace, keyspace_random, keyspace_record_key, keyspace_scan
@@ -56,7 +56,6 @@ cdef void set_pattern(Walk* walk, const Arg* pattern) noexcept nogil:
 
 
 cdef void move_to_front(Reply* reply, size_t front, size_t middle) noexcept nogil:
-    """What was written from `middle` on goes before what was written from `front` on: a header is known last."""
     cdef uint8_t[HEADER_BYTES_MAX] header
     cdef size_t n = reply.length - middle
     INVARIANT(n <= HEADER_BYTES_MAX)

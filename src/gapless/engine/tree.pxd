@@ -1,14 +1,14 @@
-"""The tree: one counted B+tree over pages; it serves every type whose collection is too large for its record.
+r"""The tree: one counted B+tree over pages; it serves every type whose collection is too large for its record.
 
                      inner (level 2)   [ child, elements below, separator ] ...
-                  /                                       \\
+                  /                                       \
     inner (level 1) [..] [..] [..]                    inner (level 1) [..] [..]
        |      |      |                                   |      |
      leaf <-> leaf <-> leaf <------------------------> leaf <-> leaf       elements, in order
 
-An element is an opaque string of bytes; one over element_bytes_max lies in an extent, whole, and the leaf holds where. What orders it is one of a few kinds known here, see Order. A key is
-compared by its head, 8 bytes as a number, and then by its tail; a separator is the shortest string that tells two neighbouring leaves
-apart: a byte or two of the hash where the order is a hash.
+An element is an opaque string of bytes; one over element_bytes_max lies in an extent, whole, and the leaf holds where. What orders it
+is one of a few kinds known here, see Order. A key is compared by its head, 8 bytes as a number, and then by its tail; a separator is
+the shortest string that tells two neighbouring leaves apart: a byte or two of the hash where the order is a hash.
 
 Invariants (tree_check):
 - All leaves are at level 0; elements ascend along the leaves, strictly where the order has keys; leaves are linked both ways.

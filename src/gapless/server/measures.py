@@ -35,7 +35,8 @@ class Memory:
     """Where the memory of the process is, in bytes.
 
     `used` is what is needed: live records, index, large values, buffers, interpreter. `resident` less that
-    is what fragmentation costs: dead records the cleaner has not come to, empty segments and pages kept for writes.
+    is what fragmentation costs: dead records the cleaner has not come to, empty segments and pages kept for
+    writes.
     """
 
     __slots__ = (
