@@ -81,6 +81,8 @@ cdef Status hash_put(Hash* h, const Field* field) noexcept nogil
 cdef void hash_remove(Hash* h) noexcept nogil
 # Writes back what was changed; an empty hash has no key. STATUS_FULL: the packed form's changes are not made.
 cdef Status hash_close(Hash* h) noexcept nogil
+# Puts a hash that was begun under its key, in place of what is there. STATUS_FULL: nothing was changed, and the hash is forgotten.
+cdef Status hash_store(Hash* h, int64_t expire_ms) noexcept nogil
 # Forgets changes that were not written back (those of a tree in the keyspace stay).
 cdef void hash_abandon(Hash* h) noexcept nogil
 

@@ -7,7 +7,7 @@ from gapless.engine.base cimport (
 from gapless.engine.dispatch cimport reply_wrong_type
 from gapless.engine.forest cimport ORDER_FIELD, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete_found, keyspace_find, keyspace_replace, keyspace_resize, keyspace_set,
+    EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace, keyspace_resize, keyspace_set,
     keyspace_touched,
 )
 from gapless.engine.record cimport TYPE_HASH, TYPE_TREES, read_varint, varint_bytes, write_varint
@@ -364,6 +364,20 @@ cdef Status hash_close(Hash* h) noexcept nogil:
             tree_retire(h.keys.forest, &h.fresh)
     else:
         keyspace_touched(h.keys, &h.v, h.key.data, h.key.size)
+    return status
+
+
+cdef Status hash_store(Hash* h, int64_t expire_ms) noexcept nogil:
+    cdef Status status
+    if hash_count(h) == 0:
+        keyspace_delete(h.keys, h.db, h.key.data, h.key.size, h.key_hash)
+        return STATUS_OK
+    if h.tree == NULL:
+        return keyspace_set(h.keys, h.db, h.key.data, h.key.size, h.key_hash, TYPE_HASH, h.buffer, h.packed_bytes, expire_ms)
+    status = keyspace_set(h.keys, h.db, h.key.data, h.key.size, h.key_hash, TYPE_HASH | TYPE_TREES, <uint8_t*>&h.fresh, sizeof(Tree),
+                          expire_ms)
+    if status != STATUS_OK:
+        tree_retire(h.keys.forest, &h.fresh)
     return status
 
 

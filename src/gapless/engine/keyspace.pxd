@@ -175,6 +175,8 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
 # The key's bytes of a record wherever they lie (KEY_IN_EXTENT).
 cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil
 cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogil
+# The value of a record that was met while walking, to read; it has no slot.
+cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept nogil
 # For the layers of the engine itself (cleaner): the hash of the record at a position, as index.HashAt.
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil
 

@@ -118,6 +118,16 @@ cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogi
     return extent_bytes(ks.extents, r.extent) + (r.key_bytes if r.key == NULL else 0)
 
 
+cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept nogil:
+    out.record = r[0]
+    out.slot = NULL
+    out.type = r.flags & RECORD_TYPE_MASK
+    out.data = keyspace_record_value(ks, r)
+    out.size = r.value_bytes
+    out.trees = <Tree*>out.data if r.marks & RECORD_TREES else NULL
+    out.expire_ms = r.expire_ms
+
+
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil:
     cdef Keyspace* ks = <Keyspace*>context
     cdef Record r
