@@ -93,6 +93,47 @@ def same_members(args: Args, left: Reply, right: Reply) -> str | None:
     return None
 
 
+def same_pairs(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same pairs in any order, whether as a map or one after another."""
+    if left.kind != right.kind or len(left.children) != len(right.children):
+        return "other type or number of elements"
+    ours, theirs = (
+        sorted(zip(map(repr, reply.children[::2]), map(repr, reply.children[1::2]), strict=True))
+        for reply in (left, right)
+    )
+    return None if ours == theirs else "not the same pairs"
+
+
+def same_count(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same type and as many elements: which ones is left to chance."""
+    if left.kind != right.kind or left.null != right.null or len(left.children) != len(right.children):
+        return "other type or number of elements"
+    return None
+
+
+def one_collection_step(args: Args, left: Reply, right: Reply) -> str | None:
+    """A cursor and elements: the same ones where the step is the whole walk."""
+    reason = one_scan_step(args, left, right)
+    if reason or any(reply.children[0].payload != b"0" for reply in (left, right)) or args[2] != b"0":
+        return reason
+    if b"NOVALUES" in (word.upper() for word in args):
+        return same_members(args, left.children[1], right.children[1])
+    return same_pairs(args, left.children[1], right.children[1])
+
+
+def near_each(tolerance: int) -> Comparer:
+    """Arrays of integers, each `near`."""
+    each = near(tolerance)
+
+    def compare(args: Args, left: Reply, right: Reply) -> str | None:
+        if left.kind != right.kind or len(left.children) != len(right.children):
+            return "other type or number of elements"
+        pairs = zip(left.children, right.children, strict=True)
+        return next((reason for pair in pairs if pair[0] != pair[1] and (reason := each(args, *pair))), None)
+
+    return compare
+
+
 def one_scan_step(args: Args, left: Reply, right: Reply) -> str | None:
     """A cursor and some keys: which ones is each server's own, and tested by iterating to the end."""
     for reply in (left, right):
@@ -294,6 +335,15 @@ COMPARERS: dict[bytes, Comparer] = {
     b"PEXPIRETIME": near(MILLISECONDS_TOLERANCE),
     b"OBJECT IDLETIME": near(SECONDS_TOLERANCE),
     b"OBJECT FREQ": near(3),
+    b"HGETALL": same_pairs,
+    b"HKEYS": same_members,
+    b"HVALS": same_members,
+    b"HSCAN": one_collection_step,
+    b"HRANDFIELD": same_count,
+    b"HTTL": near_each(SECONDS_TOLERANCE),
+    b"HPTTL": near_each(MILLISECONDS_TOLERANCE),
+    b"HEXPIRETIME": near_each(SECONDS_TOLERANCE),
+    b"HPEXPIRETIME": near_each(MILLISECONDS_TOLERANCE),
     b"RANDOMKEY": same_shape,
     b"KEYS": same_members,
     b"SCAN": one_scan_step,

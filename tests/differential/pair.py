@@ -316,7 +316,13 @@ class Session:
         raise DivergenceError(reason + "\n" + "\n".join(self.transcript))
 
 
-STATE_COMMANDS: tuple[Args, ...] = ((b"TYPE",), (b"GET",), (b"OBJECT", b"ENCODING"), (b"PTTL",))
+STATE_COMMANDS: tuple[Args, ...] = (
+    (b"TYPE",),
+    (b"GET",),
+    (b"DEBUG", b"DIGEST-VALUE"),
+    (b"OBJECT", b"ENCODING"),
+    (b"PTTL",),
+)
 
 
 def _empty(control: RawConnection, changed: dict[bytes, bytes]) -> bool:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.differential.comparers import difference
-from tests.differential.grammar import bitmaps, connection, generic, server, strings, transactions
+from tests.differential.grammar import bitmaps, connection, generic, hashes, server, strings, transactions
 from tests.differential.pair import Pair
 from tests.support.raw import RawConnection
 from tests.support.replies import Reply, parse

@@ -186,6 +186,8 @@ def test_a_sealed_lie_is_bad_data(client: Client, body: bytes) -> None:
 
 def test_other_types_and_newer_versions(client: Client) -> None:
     assert sealed(HASH_PAYLOAD[:-10]) == HASH_PAYLOAD
-    assert client("RESTORE", "k", 0, HASH_PAYLOAD) == BAD_FORMAT
+    assert client("RESTORE", "k", 0, HASH_PAYLOAD) == b"+OK\r\n"
+    assert client("RESTORE", "list", 0, sealed(b"\x01\x01\x01a")) == BAD_FORMAT
+    assert client("DEL", "k") == b":1\r\n"
     assert client("RESTORE", "k", 0, sealed(b"\x00\x01a", version=13)) == BAD_FOOTER
     assert client("RESTORE", "k", 0, sealed(b"\x00\x01a", version=1)) == b"+OK\r\n"

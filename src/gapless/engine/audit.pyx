@@ -1,12 +1,14 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from gapless.engine.extent cimport EXTENT_CLASSES, extent_committed
+from gapless.engine.forest cimport Tree
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_check, index_next, slot_is_link, slot_position,
 )
-from gapless.engine.keyspace cimport keyspace_hash_at
+from gapless.engine.keyspace cimport keyspace_hash_at, keyspace_record_value
 from gapless.engine.log cimport SEGMENT_FREE, SEGMENT_OPEN, Segment, log_at, log_unit
-from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode
+from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, RECORD_TREES, Record, record_decode
+from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
 
 cdef struct Tally:                 # of one segment
@@ -14,14 +16,28 @@ cdef struct Tally:                 # of one segment
     uint32_t records_live
 
 
+cdef const char* tally_trees(Keyspace* ks, const Record* r, Census* trees) noexcept nogil:
+    cdef uint64_t i
+    cdef const char* wrong
+    cdef Tree* at = <Tree*>keyspace_record_value(ks, r)
+    if r.value_bytes == 0 or r.value_bytes % sizeof(Tree) != 0:
+        return "keyspace: a record's trees have no such length"
+    for i in range(r.value_bytes // sizeof(Tree)):
+        wrong = tree_check(ks.forest, &at[i], trees)
+        if wrong != NULL:
+            return wrong
+    return NULL
+
+
 cdef const char* tally_index(Keyspace* ks, const Index* index, int db_index, uint64_t newest, uint64_t bucket_from,
-                             Tally* tally, uint64_t* with_ttl, uint64_t* extents) noexcept nogil:
+                             Tally* tally, uint64_t* with_ttl, uint64_t* extents, Census* trees) noexcept nogil:
     """What an index leads to, added up by segment. newest: records of segments born later are not its own (retired indexes)."""
     cdef uint64_t number, position
     cdef uint64_t* bucket
     cdef uint32_t unit
     cdef Record r
     cdef int i
+    cdef const char* wrong
     for number in range(bucket_from, index.bucket_count):
         bucket = index.buckets + number * BUCKET_SLOTS
         while bucket != NULL:
@@ -57,6 +73,10 @@ cdef const char* tally_index(Keyspace* ks, const Index* index, int db_index, uin
                     if extent_committed(ks.extents, r.extent) == 0:
                         return "extents: a record's extent has no pages"
                     extents[0] += 1
+                if r.flags & RECORD_TREES:
+                    wrong = tally_trees(ks, &r, trees)
+                    if wrong != NULL:
+                        return wrong
             bucket = index_next(index, bucket)
     return NULL
 
@@ -96,22 +116,25 @@ cdef const char* walk_segments(Keyspace* ks, const Tally* tally) noexcept nogil:
     return NULL
 
 
-cdef const char* tally_retired(Keyspace* ks, int i, Tally* tally, uint64_t* extents) noexcept nogil:
+cdef const char* tally_retired(Keyspace* ks, int i, Tally* tally, uint64_t* extents, Census* trees) noexcept nogil:
     cdef uint64_t with_ttl = 0
     return tally_index(ks, ks.retired[i].index, ks.retired[i].db_index, ks.retired[i].sequence, ks.retired[i].bucket,
-                       tally, &with_ttl, extents)
+                       tally, &with_ttl, extents, trees)
 
 
 cdef const char* audit(Keyspace* ks) noexcept nogil:
     cdef Tally* tally = <Tally*>calloc(ks.arena.high_water, sizeof(Tally))
+    cdef Census* trees = census_new(ks.forest)
     cdef const char* wrong = NULL
     cdef uint64_t with_ttl, extents = 0, pages = 0, slot
     cdef int i
-    if tally == NULL:
+    if tally == NULL or trees == NULL:
+        free(tally)
+        census_free(trees)
         return "check: no memory to check with"
     for i in range(ks.databases):
         with_ttl = 0
-        wrong = tally_index(ks, ks.index[i], i, 0, 0, tally, &with_ttl, &extents)
+        wrong = tally_index(ks, ks.index[i], i, 0, 0, tally, &with_ttl, &extents, trees)
         if wrong == NULL:
             wrong = index_check(ks.index[i], keyspace_hash_at, ks)
         if wrong == NULL and with_ttl != ks.with_ttl[i]:
@@ -120,11 +143,13 @@ cdef const char* audit(Keyspace* ks) noexcept nogil:
             break
     if wrong == NULL:
         for i in range(ks.retired_count):
-            wrong = tally_retired(ks, i, tally, &extents)
+            wrong = tally_retired(ks, i, tally, &extents, trees)
             if wrong != NULL:
                 break
     if wrong == NULL:
         wrong = walk_segments(ks, tally)
+    if wrong == NULL:
+        wrong = forest_check(ks.forest, trees)
     if wrong == NULL:
         for i in range(EXTENT_CLASSES):
             for slot in range(ks.extents.classes[i].high_water):
@@ -132,7 +157,8 @@ cdef const char* audit(Keyspace* ks) noexcept nogil:
         # The first dead extent keeps its page count until the last slice of it is given back.
         if pages != ks.extents.bytes_committed + ks.extents.bytes_dead + ks.extents.dead_progress:
             wrong = "extents: the committed pages are off"
-        elif extents != ks.extents.count:
-            wrong = "extents: one is not reached by any record"
+        elif extents + trees.extents != ks.extents.count:
+            wrong = "extents: one is not reached by any record or tree"
+    census_free(trees)
     free(tally)
     return wrong

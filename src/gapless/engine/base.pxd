@@ -56,7 +56,8 @@ cdef extern from * nogil:
     }
 
     /* Keyed 64-bit hash by folded multiplication (the construction of wyhash and aHash): 16 bytes a step. The seed
-       is random per store, so that keys can't be chosen to collide. */
+       is random per store, so that keys can't be chosen to collide; it is in both factors, because a key that makes one
+       of them zero makes the product zero whatever the other is. */
     static inline uint64_t hash_bytes(const uint8_t *p, size_t n, uint64_t seed) {
         uint64_t state = seed ^ 0x9e3779b97f4a7c15ULL, a, b;
         if (n <= 16) {
@@ -67,13 +68,13 @@ cdef extern from * nogil:
         } else {
             size_t left = n;
             while (left > 16) {
-                state = fold_multiply(load_u64(p) ^ 0xa0761d6478bd642fULL, load_u64(p + 8) ^ state);
+                state = fold_multiply(load_u64(p) ^ 0xa0761d6478bd642fULL ^ seed, load_u64(p + 8) ^ state);
                 p += 16; left -= 16;
             }
             a = load_u64(p + left - 16); b = load_u64(p + left - 8);
         }
         return fold_multiply(0xe7037ed1a0b428dbULL ^ n,
-                             fold_multiply(a ^ 0x8ebc6af09c88c6e3ULL, b ^ state));
+                             fold_multiply(a ^ 0x8ebc6af09c88c6e3ULL ^ seed, b ^ state));
     }
 
     static inline int64_t clock_realtime_ms(void) {

@@ -1,14 +1,15 @@
 """The cleaner: everything that happens to memory between commands, in slices of bounded time.
 
-In this order: give back dead extents, free empty segments, reap expired ones, un-count flushed databases, move what is live out of
-the segments with the most holes, shrink the index. Cleaning follows "Log-structured Memory for DRAM-based Storage" (Rumble et al.,
-FAST'14): cost-benefit, survivors apart from fresh records. Eviction is the same pass over a segment: what is cold is dropped
-instead of moved.
+In this order: give back dead extents, free the pages of retired trees, free empty segments, reap expired ones, un-count flushed
+databases, move what is live out of the segments with the most holes, shrink the index. Cleaning follows "Log-structured Memory for
+DRAM-based Storage" (Rumble et al., FAST'14): cost-benefit, survivors apart from fresh records. Eviction is the same pass over a
+segment: what is cold is dropped instead of moved.
 """
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.arena cimport arena_keep
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.log cimport USE_EMPTY
+from gapless.engine.pages cimport pages_cached_max
 
 
 # Works for at most budget_ns (and the end of the step begun); ns used, 0 when nothing was to do. May move records.
@@ -20,10 +21,12 @@ cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
         return 0
     return dead * 1000 // ks.log.bytes_written
 
-# Whether a slice would find something to do: memory to give back, dead extents, empty or expired segments, flushed databases, holes to clean.
+# Whether a slice would find something to do: memory to give back, dead extents and trees, empty or expired segments,
+# flushed databases, holes to clean.
 cdef inline bint cleaner_has_work(const Keyspace* ks) noexcept nogil:
     return (ks.extents.bytes_dead != 0 or ks.log.use_first[0][USE_EMPTY] != 0 or ks.log.use_first[1][USE_EMPTY] != 0
             or ks.arena.cached_count > arena_keep(ks.arena) or ks.log.expired_first != 0 or ks.retired_count != 0 or ks.cleaner.victim != 0
+            or ks.forest.retired_first != 0 or ks.forest.pages.cached_count > pages_cached_max(ks.forest.pages)
             or (ks.active_defrag and holes_thousandths(ks) > ks.cleaner.holes_idle))
 
 # See keyspace_make_room().

@@ -6,26 +6,30 @@ from gapless.engine.access cimport (
 from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
 from gapless.engine.extent cimport extent_give, extents_reclaim
+from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_remove, index_shrink,
     slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired,
-    keyspace_committed, keyspace_hash_at, keyspace_record_key, random_next,
+    keyspace_committed, keyspace_hash_at, keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
     log_release, log_seal, log_unit, log_unlist,
 )
+from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
-    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TREES, RECORD_TTL, Record, record_decode, record_encode, record_head_bytes,
 )
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
     WALK_STEP = 64 << 10       # bytes of a segment walked before the clock is looked at
     DISCARD_STEP = 128 << 10   # bytes given back to the system before the clock is looked at
+    PAGES_STEP = 64            # pages of retired trees freed, or free ones given back, likewise
+    PAGES_SHORT = 256          # when so few are left in the range, retired trees are freed at once
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
     COLD_SHARE = 6             # the coldest 1/6 of the keys may go when memory is full
@@ -60,7 +64,8 @@ cdef inline bint is_cold(Keyspace* ks, uint64_t slot) noexcept nogil:
 
 cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint64_t hash) noexcept nogil:
     """Takes a live record out of the index (slot NULL: it is of a flushed database) and counts it dead."""
-    cdef uint32_t db_index = r.marks & RECORD_DB_MASK
+    cdef uint32_t db_index = r.marks & RECORD_DB_MASK, i
+    cdef Tree* trees
     cdef int db
     if slot != NULL:
         if ks.watchers > 0:
@@ -73,6 +78,10 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
         index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position, r.size)
+    if r.flags & RECORD_TREES:
+        trees = <Tree*>keyspace_record_value(ks, r)
+        for i in range(<uint32_t>r.value_bytes // sizeof(Tree)):
+            tree_retire(ks.forest, &trees[i])
     if r.extent:
         extent_give(ks.extents, r.extent)
 
@@ -448,6 +457,10 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         more = True
         if ks.extents.bytes_dead > 0:
             extents_reclaim(ks.extents, DISCARD_STEP)
+        elif forest_reclaim(ks.forest, PAGES_STEP):
+            pass
+        elif pages_trim(ks.forest.pages, pages_cached_max(ks.forest.pages), PAGES_STEP):
+            pass
         elif free_empty(ks):
             pass
         elif reap(ks, start + budget_ns):
@@ -486,6 +499,8 @@ cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     if ks.extents.bytes_dead > 0:
         extents_reclaim(ks.extents, DISCARD_STEP)
         return True
+    if forest_reclaim(ks.forest, PAGES_STEP) or pages_trim(ks.forest.pages, 0, PAGES_STEP):
+        return True
     if free_empty(ks) or reap(ks, deadline_ns) or uncount_retired(ks, deadline_ns):
         return True
     if arena_trim(ks.arena, 0, DISCARD_STEP):
@@ -514,6 +529,9 @@ cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
     cdef uint64_t margin
     cdef int64_t deadline
     cdef int rounds = 0
+    if pages_left(ks.forest.pages) < PAGES_SHORT:
+        while forest_reclaim(ks.forest, PAGES_STEP):
+            pass
     if free_units < units_wanted:
         # The reserved range itself is short: the same work, for units instead of bytes.
         while ks.arena.free_count + (ks.arena.units - ks.arena.high_water) < units_wanted:

@@ -2,7 +2,9 @@
 
     take(D, x)    D ^= SHA-1(x)                    order does not matter
     mix(D, x)     D ^= SHA-1(x); D = SHA-1(D)      order matters
-    a value       D = 0; mix type (u32, big-endian); mix bytes; with a TTL take "!!expire!!"
+    a value       D = 0; mix type (u32, big-endian); what it holds; with a TTL take "!!expire!!"
+    a string      mix bytes
+    a hash        of each field take E: E = 0; mix field; mix value; with an expiry take "!!hexpire!!"
     a key         the same, begun with mix key
     the store     D = 0; for every database that is not empty: mix its number (u32, big-endian), take the D of each key
 """
@@ -10,16 +12,18 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport handler_register
+from gapless.engine.hash_value cimport Field, Hash, HashWalk, hash_next, hash_of_value, hash_walk
 from gapless.engine.keyspace cimport (
-    FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_record_value, keyspace_scan,
-    keyspace_size,
+    FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_scan, keyspace_size,
+    keyspace_value_of,
 )
-from gapless.engine.record cimport Record
+from gapless.engine.record cimport TYPE_HASH, Record
 from gapless.engine.reply cimport reply_array, reply_status
 from gapless.engine.sha1 cimport SHA1_BYTES, sha1
 
 cdef enum:
     REDIS_TYPE_STRING = 0
+    REDIS_TYPE_HASH = 4
 
 
 cdef struct Digest:
@@ -39,6 +43,10 @@ cdef void take(Digest* d, const void* data, size_t n) noexcept nogil:
         d.bytes[i] ^= hashed.bytes[i]
 
 
+cdef void take_digest(Digest* d, const Digest* other) noexcept nogil:
+    take(d, other.bytes, SHA1_BYTES)
+
+
 cdef void mix(Digest* d, const void* data, size_t n) noexcept nogil:
     cdef Digest before
     take(d, data, n)
@@ -54,20 +62,42 @@ cdef void mix_number(Digest* d, uint32_t n) noexcept nogil:
     mix(d, text, 4)
 
 
-cdef void mix_value(Digest* d, const uint8_t* data, uint64_t n, bint expires) noexcept nogil:
-    mix_number(d, REDIS_TYPE_STRING)
-    mix(d, data, n)
-    if expires:
+cdef void mix_hash(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
+    cdef Hash h
+    cdef HashWalk w
+    cdef Field field
+    cdef Digest part
+    hash_of_value(ks, v, &h)
+    hash_walk(&h, &w)
+    while hash_next(&w, &field):
+        memset(&part, 0, sizeof(Digest))
+        mix(&part, field.name, field.name_bytes)
+        mix(&part, field.value, field.value_bytes)
+        if field.expire_ms >= 0:
+            take(&part, b"!!hexpire!!", 11)
+        take_digest(d, &part)
+
+
+cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
+    if v.type == TYPE_HASH:
+        mix_number(d, REDIS_TYPE_HASH)
+        mix_hash(d, ks, v)
+    else:
+        mix_number(d, REDIS_TYPE_STRING)
+        mix(d, v.data, v.size)
+    if v.expire_ms >= 0:
         take(d, b"!!expire!!", 10)
 
 
 cdef void digest_record(void* context, const Record* r) noexcept nogil:
     cdef Walk* walk = <Walk*>context
     cdef Digest d
+    cdef Value v
     memset(&d, 0, sizeof(Digest))
     mix(&d, keyspace_record_key(walk.keys, r), r.key_bytes)
-    mix_value(&d, keyspace_record_value(walk.keys, r), r.value_bytes, r.expire_ms >= 0)
-    take(walk.total, d.bytes, SHA1_BYTES)
+    keyspace_value_of(walk.keys, r, &v)
+    mix_value(&d, walk.keys, &v)
+    take_digest(walk.total, &d)
 
 
 cdef void reply_digest(Call* call, const Digest* d) noexcept nogil:
@@ -112,7 +142,7 @@ cdef void cmd_debug_digest_value(Call* call) noexcept nogil:
         memset(&d, 0, sizeof(Digest))
         if keyspace_find(call.keys, call.session.db, key.data, key.size, keyspace_hash(call.keys, key.data, key.size),
                          FIND_PEEK, &v):
-            mix_value(&d, v.data, v.size, v.expire_ms >= 0)
+            mix_value(&d, call.keys, &v)
         reply_digest(call, &d)
 
 

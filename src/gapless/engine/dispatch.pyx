@@ -63,6 +63,8 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.slow_ticks = ~<uint64_t>0
     d.protected_allowed = ALLOWED_ALL
     d.bulk_bytes_max = <uint64_t>512 << 20
+    d.hash_listpack_fields = 512
+    d.hash_listpack_bytes = 64
     dispatch_calibrate(d)
     return d
 

@@ -15,11 +15,13 @@ from gapless.engine.client cimport CLIENT_DOOMED, Client
 from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
+from gapless.engine.forest cimport forest_reclaim
 from gapless.engine.keyspace cimport (
     DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
 from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
+from gapless.engine.pages cimport pages_trim
 from gapless.engine.reply cimport Reply, reply_error, reply_error_bytes, reply_free, reply_object
 from gapless.engine.session cimport Session, session_ended, session_new, session_view
 from gapless.engine.settings cimport settings_output_limit, settings_policy, settings_set
@@ -33,6 +35,7 @@ import gapless.engine
 logger = logging.getLogger("gapless.engine")
 
 cdef enum:
+    PURGE_PAGES = 1 << 16
     ARGS_ON_STACK = 64
     EXECUTIONS_PER_SLICE = 32
 
@@ -446,5 +449,8 @@ cdef class Engine:
         """Gives memory that is kept for the next writes back to the system; O(bytes given back)."""
         self.enter()
         arena_trim(self.keys.arena, 0, ~<uint64_t>0)
+        while forest_reclaim(self.keys.forest, PURGE_PAGES):
+            pass
         extents_reclaim(self.keys.extents, self.keys.extents.bytes_dead)
+        pages_trim(self.keys.forest.pages, 0, ~<uint32_t>0)
         self.leave()

@@ -1,4 +1,4 @@
-"""The keyspace: databases of keys; the only place where index, log and extents meet.
+"""The keyspace: databases of keys; the only place where index, log, extents and trees meet.
 
 All functions run under the engine's lock and never block. Pointers in a Value or Record stay good until the end of the
 command: nothing is moved or given back while a command runs (see "Moving a record" in docs/design-notes.md), so a value may be
@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.arena cimport Arena
 from gapless.engine.base cimport Status, hash_bytes
 from gapless.engine.extent cimport Extents
+from gapless.engine.forest cimport Forest, Tree
 from gapless.engine.index cimport Index
 from gapless.engine.log cimport Log
 from gapless.engine.record cimport Record
@@ -45,6 +46,7 @@ cdef struct Value:
     int db                # the number the client knows
     uint8_t* data         # the value's bytes, in the log or in an extent
     uint64_t size
+    Tree* trees           # the same bytes where the value is trees, else NULL; changed in place by the functions of a tree
     int64_t expire_ms     # absolute; -1: never
     uint64_t hash
     uint64_t* slot        # its index slot; only the keyspace looks inside
@@ -100,6 +102,7 @@ cdef struct Keyspace:
     uint64_t memory_base          # resident bytes that are not the engine's (measured by the server, 10 times a second)
     Arena* arena
     Extents* extents
+    Forest* forest
     Log* log
     Index* index[DATABASES_MAX]         # by database index (what records carry)
     uint8_t db_index[DATABASES_MAX]     # database number -> database index (SWAPDB swaps these)
@@ -128,7 +131,8 @@ cdef struct Keyspace:
 
 
 # ---- life
-# segment_bytes: a power of two, 1 MiB but in tests. address_bytes: of the reserved range. NULL when the system refuses the range.
+# segment_bytes: a power of two, 1 MiB but in tests; a page is 4 KiB, but at most a quarter of it. address_bytes: of each reserved range.
+# NULL when the system refuses a range.
 cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int databases, uint64_t seed) noexcept nogil
 cdef void keyspace_free(Keyspace* ks) noexcept nogil
 # Renews now_ms (and the LRU clock). Once a batch of commands.
@@ -154,7 +158,8 @@ cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept
 # True when the key is there. One whose time has come is deleted (counted as expired) and reported missing.
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil
 
-# Creates the key or replaces all of it. type: a RecordType, with RECORD_RAW or RECORD_TEXT for a string made so. expire_ms: absolute,
+# Creates the key or replaces all of it. type: a RecordType, with RECORD_RAW or RECORD_TEXT for a string made so, with RECORD_TREES for a
+# collection whose value is its Trees: the key takes them over, or where it refuses them they stay the caller's. expire_ms: absolute,
 # EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value of the same length and type is overwritten where it lies.
 # STATUS_OK, STATUS_FULL or STATUS_TOO_LARGE (nothing changed then).
 cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
@@ -185,6 +190,8 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
 # The key's bytes of a record wherever they lie (KEY_IN_EXTENT).
 cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil
 cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogil
+# The value of a record that was met while walking, to read; it has no slot.
+cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept nogil
 # For the layers of the engine itself (cleaner): the hash of the record at a position, as index.HashAt.
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil
 
@@ -197,7 +204,7 @@ cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noe
 cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil
 # Engine memory that is resident, by its own count.
 cdef uint64_t keyspace_committed(const Keyspace* ks) noexcept nogil
-# Bytes the key takes: record, slot, extent pages.
+# Bytes the key takes: record, slot, extent pages, pages of trees.
 cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 
 # ---- databases
@@ -218,7 +225,7 @@ cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil
 # ---- memory
 # REQUIRED before a command that may use `bytes` more (flag denyoom): evicts and cleans until they fit. False: -OOM. May move records.
 cdef bint keyspace_make_room(Keyspace* ks, uint64_t bytes) noexcept nogil
-# Background work for at most budget_ns: reap expired segments, un-count flushed databases, give extents back, clean, shrink. Returns
+# Background work for at most budget_ns: reap expired segments, un-count flushed databases, give extents and pages back, clean, shrink. Returns
 # ns used; 0 when there was nothing to do. `idle`: no client waits. May move records: never while a command runs.
 cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil
 # Verifies every invariant by walking everything; NULL when all is well, else what is wrong (static text).

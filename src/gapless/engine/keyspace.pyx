@@ -11,8 +11,8 @@ from gapless.engine.base cimport (
 )
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
-from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
+from gapless.engine.forest cimport Tree, forest_free, forest_new, tree_copy, tree_retire
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
     index_next, index_prefetch_bucket, index_prefetch_record, index_remove, index_scan_bucket, index_scan_next,
@@ -21,10 +21,12 @@ from gapless.engine.index cimport (
 from gapless.engine.log cimport (
     log_append, log_at, log_due, log_free, log_kill, log_new,
 )
+from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
+    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TREES, RECORD_TTL,
     RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_head_bytes,
 )
+from gapless.engine.string_making cimport making_kept
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
@@ -32,6 +34,10 @@ cdef enum:
     VALUE_BYTES_MAX = (512 << 20) + 8   # an integer of BITFIELD may begin in the last byte and end after it
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
     EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
+    # What a dying record owns and another has taken over.
+    KEEP_EXTENT = 1
+    KEEP_TREES = 2
+    TREES_MAX = 2                  # of one collection
 
 
 # ---- life
@@ -46,7 +52,9 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.extents = extents_new()
     if ks.arena != NULL:
         ks.log = log_new(ks.arena)
-    if ks.arena == NULL or ks.extents == NULL or ks.log == NULL:
+    if ks.extents != NULL:
+        ks.forest = forest_new(ks.extents, min(<uint32_t>PAGE_BYTES, segment_bytes // 4), address_bytes, seed)
+    if ks.arena == NULL or ks.extents == NULL or ks.log == NULL or ks.forest == NULL:
         keyspace_free(ks)
         return NULL
     ks.databases = databases
@@ -78,6 +86,7 @@ cdef void keyspace_free(Keyspace* ks) noexcept nogil:
     for i in range(ks.retired_count):
         index_free(ks.retired[i].index)
     log_free(ks.log)
+    forest_free(ks.forest)
     extents_free(ks.extents)
     arena_free(ks.arena)
     free(ks)
@@ -102,6 +111,16 @@ cdef uint8_t* keyspace_record_value(Keyspace* ks, const Record* r) noexcept nogi
     if likely(r.value != NULL):
         return r.value
     return extent_bytes(ks.extents, r.extent) + (r.key_bytes if r.key == NULL else 0)
+
+
+cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept nogil:
+    out.record = r[0]
+    out.slot = NULL
+    out.type = r.flags & RECORD_TYPE_MASK
+    out.data = keyspace_record_value(ks, r)
+    out.size = r.value_bytes
+    out.trees = <Tree*>out.data if r.flags & RECORD_TREES else NULL
+    out.expire_ms = r.expire_ms
 
 
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil:
@@ -220,6 +239,7 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
                 out.db = db
                 out.data = keyspace_record_value(ks, r)
                 out.size = r.value_bytes
+                out.trees = <Tree*>out.data if r.flags & RECORD_TREES else NULL
                 out.expire_ms = r.expire_ms
                 out.hash = hash
                 return True
@@ -228,23 +248,31 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
-cdef void kill(Keyspace* ks, Record* r, bint keep_extent) noexcept nogil:
+cdef void retire_trees(Keyspace* ks, Tree* trees, uint64_t value_bytes) noexcept nogil:
+    cdef uint64_t i
+    for i in range(value_bytes // sizeof(Tree)):
+        tree_retire(ks.forest, &trees[i])
+
+
+cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     """Counts the record dead. Its bytes stay readable until the end of the command."""
     INVARIANT(not r.at[0] & RECORD_DEAD)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
-    if r.extent and not keep_extent:
+    if unlikely(r.flags & RECORD_TREES) and not keep & KEEP_TREES:
+        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
+    if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
 
 
-cdef void remove(Keyspace* ks, Value* v, bint keep_extent) noexcept nogil:
+cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     cdef Index* index = index_of(ks, v.db)
     cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
-    kill(ks, &v.record, keep_extent)
+    kill(ks, &v.record, keep)
 
 
 cdef inline bint has_expired(const Keyspace* ks, const Record* r) noexcept nogil:
@@ -253,7 +281,7 @@ cdef inline bint has_expired(const Keyspace* ks, const Record* r) noexcept nogil
 
 cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
     """Needs of v the database, the hash and the record."""
-    remove(ks, v, False)
+    remove(ks, v, 0)
     ks.stats.expired += 1
     changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
 
@@ -279,7 +307,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
                          const uint8_t* value, uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms,
                          uint64_t extent, uint64_t* position) noexcept nogil:
     """Appends a record. value NULL: zero bytes. room_bytes > value_bytes: with ROOM. extent: takes over this one, which holds the value."""
-    cdef uint32_t flags = type & RECORD_TYPE_MASK
+    cdef uint32_t flags = type & (RECORD_TYPE_MASK | RECORD_TREES)
     cdef uint32_t marks = db_index | (type & RECORD_MAKING_MASK)
     cdef uint64_t size, in_extent
     cdef uint8_t* at
@@ -347,12 +375,13 @@ cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
     v.type = v.record.flags & RECORD_TYPE_MASK
     v.data = keyspace_record_value(ks, &v.record)
     v.size = v.record.value_bytes
+    v.trees = <Tree*>v.data if v.record.flags & RECORD_TREES else NULL
     v.expire_ms = v.record.expire_ms
 
 
 cdef inline uint32_t type_of(const Record* r) noexcept nogil:
-    """The type, and what a string remembers of its making: a new record's `type`."""
-    return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
+    """The type, whether it has trees, and what a string remembers of its making: a new record's `type`."""
+    return (r.flags & (RECORD_TYPE_MASK | RECORD_TREES)) | (r.marks & RECORD_MAKING_MASK)
 
 
 cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexcept nogil:
@@ -361,17 +390,17 @@ cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexce
 
 
 cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type, const uint8_t* value,
-                    uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms, bint keep_extent) noexcept nogil:
-    """A new record for a found key; the old one dies."""
+                    uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms, int keep) noexcept nogil:
+    """A new record for a found key; the old one dies. keep: the new one takes over what the old one owns."""
     cdef uint64_t position
     cdef Record old = v.record
     cdef Status status = write_record(ks, ks.db_index[v.db], key, key_bytes, type, value, value_bytes, room_bytes, expire_ms,
-                                      old.extent if keep_extent else 0, &position)
+                                      old.extent if keep & KEEP_EXTENT else 0, &position)
     if status != STATUS_OK:
         return status
     point_slot(ks, v, position)
     count_ttl(ks, v.db, old.expire_ms >= 0, expire_ms >= 0)
-    kill(ks, &old, keep_extent)
+    kill(ks, &old, keep)
     reload(ks, v, position)
     return STATUS_OK
 
@@ -410,11 +439,11 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
+    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM | RECORD_TREES) and type_of(r) == type
               and r.expire_ms == expire_ms):
         memmove(r.value, value, value_bytes)
     else:
-        status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, False)
+        status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
             return status
     changed(ks, v.db, key, key_bytes, v.hash)
@@ -442,6 +471,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
+    INVARIANT(v.trees == NULL)
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -468,7 +498,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
-        kill(ks, &old, False)
+        kill(ks, &old, 0)
     if v.type == TYPE_STRING:
         r.at[1] |= RECORD_RAW
         r.marks |= RECORD_RAW
@@ -480,7 +510,7 @@ cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t ke
 
 
 cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
-    remove(ks, v, False)
+    remove(ks, v, 0)
     changed(ks, v.db, key, key_bytes, v.hash)
 
 
@@ -492,12 +522,28 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
     return True
 
 
+cdef inline uint32_t type_kept(const Value* v) noexcept nogil:
+    """The `type` of a record of the same value with another key or TTL."""
+    return (v.record.flags & (RECORD_TYPE_MASK | RECORD_TREES)) | making_kept(&v.record, v.data)
+
+
+cdef bint copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
+    """False when there are not pages enough: then there are no copies."""
+    cdef uint64_t done, count = v.size // sizeof(Tree)
+    INVARIANT(count <= TREES_MAX)
+    for done in range(count):
+        if tree_copy(ks.forest, &v.trees[done], &copies[done]) != STATUS_OK:
+            retire_trees(ks, copies, done * sizeof(Tree))
+            return False
+    return True
+
+
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms,
-                         r.extent != 0 and r.key != NULL)
+        status = rewrite(ks, v, key, key_bytes, type_kept(v), v.data, v.size, v.size, expire_ms,
+                         KEEP_TREES | (KEEP_EXTENT if r.extent != 0 and r.key != NULL else 0))
         if status != STATUS_OK:
             return status
     changed(ks, v.db, key, key_bytes, v.hash)
@@ -510,17 +556,30 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
     cdef Value target, copy
     cdef Status status
-    cdef bint keep = move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max
     cdef bint taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
+    cdef const uint8_t* value = v.data
+    cdef Tree[TREES_MAX] copies
+    cdef int keep = 0
+    if move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max:
+        keep = KEEP_EXTENT
+    if v.trees != NULL:
+        if move:
+            keep |= KEEP_TREES
+        else:
+            if not copy_trees(ks, v, copies):
+                return STATUS_FULL
+            value = <const uint8_t*>copies
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
-    status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data), NULL if keep else v.data,
-                    v.size, v.expire_ms, v.record.extent if keep else 0, &copy)
+    status = create(ks, to_db, to_key, to_key_bytes, hash, type_kept(v), NULL if keep & KEEP_EXTENT else value,
+                    v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
+    if status != STATUS_OK and value != v.data:
+        retire_trees(ks, copies, v.size)
     if status != STATUS_OK:
         return status
     if move:
         copy.slot[0] = slot_with_access(copy.slot[0], access)
     if taken:
-        remove(ks, &target, False)
+        remove(ks, &target, 0)
     changed(ks, to_db, to_key, to_key_bytes, hash)
     if move:
         remove(ks, v, keep)
@@ -529,7 +588,13 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
 
 
 cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil:
-    return v.record.size + 8 + (extent_committed(ks.extents, v.record.extent) if v.record.extent else 0)
+    cdef uint64_t n = v.record.size + 8, i
+    if v.record.extent:
+        n += extent_committed(ks.extents, v.record.extent)
+    if v.trees != NULL:
+        for i in range(v.size // sizeof(Tree)):
+            n += <uint64_t>v.trees[i].pages << ks.forest.pages.page_shift
+    return n
 
 
 # ---- databases
@@ -640,7 +705,7 @@ cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil:
 cdef uint64_t keyspace_committed(const Keyspace* ks) noexcept nogil:
     cdef uint64_t n = ks.log.bytes_written + <uint64_t>ks.arena.cached_count * ks.arena.unit_bytes
     cdef int i
-    n += ks.extents.bytes_committed + ks.extents.bytes_dead
+    n += ks.extents.bytes_committed + ks.extents.bytes_dead + pages_committed(ks.forest.pages)
     for i in range(ks.databases):
         n += index_bytes(ks.index[i])
     for i in range(ks.retired_count):

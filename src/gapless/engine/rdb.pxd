@@ -21,6 +21,23 @@ cdef enum:
 cdef inline uint64_t rdb_string_room(uint64_t n) noexcept nogil:
     return n + 2 * RDB_LENGTH_BYTES_MAX + 1
 
+cdef struct Reader:
+    const uint8_t* at
+    const uint8_t* end
+
+
+cdef struct RdbText:
+    # A string that was read: in the payload, in the number's own digits or in memory to be freed.
+    const uint8_t* data
+    uint64_t size
+    char digits[16]
+    uint8_t* owned
+
+
+# A length, or the number of an encoding; False when the bytes end or say neither.
+cdef bint rdb_read_length(Reader* reader, uint64_t* n, bint* encoded) noexcept nogil
+# False when the bytes are no string. Otherwise text.owned is the caller's to free.
+cdef bint rdb_read_string(Reader* reader, RdbText* text) noexcept nogil
 cdef uint8_t* rdb_write_length(uint8_t* p, uint64_t n) noexcept nogil
 # Writes a string; returns where it ends.
 cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noexcept nogil

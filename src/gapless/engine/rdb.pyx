@@ -3,18 +3,23 @@ from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
+from gapless.engine.base cimport (
+    INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64)
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
+from gapless.engine.hash_value cimport Hash, hash_abandon, hash_begin, hash_of_value, hash_store
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,
     keyspace_set_frequency, keyspace_set_idle,
 )
 from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, lzf_measure
-from gapless.engine.record cimport TYPE_STRING
-from gapless.engine.reply cimport reply_bulk, reply_error, reply_null, reply_status
+from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
+from gapless.engine.record cimport TYPE_HASH, TYPE_STRING
+from gapless.engine.reply cimport (
+    Reply, reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
+)
 
 cdef enum:
     ENCODED_INT8 = 0xc0
@@ -110,32 +115,31 @@ cdef int64_t rdb_string_bytes(const uint8_t* data, uint64_t n) noexcept nogil:
 
 cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Value v
-    cdef uint8_t* payload
-    cdef uint8_t* end
+    cdef Reply payload
+    cdef Hash h
+    cdef uint8_t type = RDB_TYPE_STRING
+    cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
         reply_null(call.reply)
         return
-    payload = <uint8_t*>malloc(1 + rdb_string_room(v.size) + RDB_FOOTER_BYTES)
-    if payload == NULL:
-        call_status(call, STATUS_FULL)
-        return
-    payload[0] = RDB_TYPE_STRING
-    end = rdb_write_string(payload + 1, v.data, v.size)
-    store_u16(end, RDB_VERSION)
-    store_u64(end + 2, crc64(0, payload, end + 2 - payload))
-    reply_bulk(call.reply, payload, end + RDB_FOOTER_BYTES - payload)
-    free(payload)
+    reply_init(&payload)
+    if v.type == TYPE_HASH:
+        hash_of_value(call.keys, &v, &h)
+        rdb_dump_hash(&h, &payload)
+    else:
+        reply_raw(&payload, &type, 1)
+        at = reply_reserve(&payload, rdb_string_room(v.size))
+        payload.length += rdb_write_string(at, v.data, v.size) - at
+    at = reply_reserve(&payload, RDB_FOOTER_BYTES)
+    store_u16(at, RDB_VERSION)
+    store_u64(at + 2, crc64(0, payload.data, payload.length + 2))
+    reply_bulk(call.reply, payload.data, payload.length + RDB_FOOTER_BYTES)
+    reply_free(&payload)
 
 
 # ---- reading
 
-cdef struct Reader:
-    const uint8_t* at
-    const uint8_t* end
-
-
-cdef bint read_length(Reader* reader, uint64_t* n, bint* encoded) noexcept nogil:
-    """A length, or the number of an encoding; False when the bytes end or say neither."""
+cdef bint rdb_read_length(Reader* reader, uint64_t* n, bint* encoded) noexcept nogil:
     cdef uint8_t first
     cdef int i, width
     if reader.at >= reader.end:
@@ -161,28 +165,20 @@ cdef bint read_length(Reader* reader, uint64_t* n, bint* encoded) noexcept nogil
     return True
 
 
-cdef struct Text:
-    # A string that was read: in the payload, in the number's own digits or in memory to be freed.
-    const uint8_t* data
-    uint64_t size
-    char digits[16]
-    uint8_t* owned
-
-
-cdef bint read_string(Reader* reader, Text* text) noexcept nogil:
-    """False when the bytes are no string. Otherwise text.owned is the caller's to free."""
+cdef bint rdb_read_string(Reader* reader, RdbText* text) noexcept nogil:
     cdef uint64_t n, compressed
     cdef bint encoded
     cdef int width
     cdef int value
     text.owned = NULL
-    if not read_length(reader, &n, &encoded):
+    if not rdb_read_length(reader, &n, &encoded):
         return False
     if not encoded:
         if n > <uint64_t>(reader.end - reader.at) or n > STRING_BYTES_MAX:
             return False
         text.data = reader.at
         text.size = n
+        reader.at += n
         return True
     if n <= 2:
         width = 1 << n
@@ -194,12 +190,13 @@ cdef bint read_string(Reader* reader, Text* text) noexcept nogil:
             value = <short>load_u16(reader.at)
         else:
             value = <int>load_u32(reader.at)
+        reader.at += width
         text.size = snprintf(text.digits, sizeof(text.digits), b"%d", value)
         text.data = <uint8_t*>text.digits
         return True
     if n != 3:
         return False
-    if not read_length(reader, &compressed, &encoded) or encoded or not read_length(reader, &n, &encoded) or encoded:
+    if not rdb_read_length(reader, &compressed, &encoded) or encoded or not rdb_read_length(reader, &n, &encoded) or encoded:
         return False
     if compressed > <uint64_t>(reader.end - reader.at) or n > STRING_BYTES_MAX:
         return False
@@ -209,6 +206,7 @@ cdef bint read_string(Reader* reader, Text* text) noexcept nogil:
     if text.owned == NULL:
         return False
     lzf_decompress(reader.at, compressed, text.owned)
+    reader.at += compressed
     text.data = text.owned
     text.size = n
     return True
@@ -259,26 +257,53 @@ cdef bint restore_options(Call* call, RestoreOptions* o) noexcept nogil:
     return True
 
 
-cdef void store(Call* call, const RestoreOptions* o, const Text* text, int64_t expire_ms) noexcept nogil:
+cdef bint dead_on_arrival(Call* call, int64_t expire_ms) noexcept nogil:
+    """True when all that is left to do was to replace what was there by nothing."""
+    if expire_ms < 0 or expire_ms > call.keys.now_ms:
+        return False
+    keyspace_delete(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash)
+    return True
+
+
+cdef void set_access(Call* call, const RestoreOptions* o) noexcept nogil:
     cdef Keyspace* ks = call.keys
-    cdef const uint8_t* key = call.argv[1].data
-    cdef size_t key_bytes = call.argv[1].size
     cdef Value v
-    if expire_ms >= 0 and expire_ms <= ks.now_ms:
-        # Dead on arrival: all that is left to do is to replace what was there by nothing.
-        keyspace_delete(ks, call.session.db, key, key_bytes, call.hash)
-        reply_status(call.reply, b"OK")
-        return
-    if not call_status(call, keyspace_set(ks, call.session.db, key, key_bytes, call.hash, TYPE_STRING, text.data, text.size,
-                                          expire_ms)):
-        return
-    if keyspace_find(ks, call.session.db, key, key_bytes, call.hash, FIND_PEEK, &v):
+    if keyspace_find(ks, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, FIND_PEEK, &v):
         if ks.policy & POLICY_LFU:
             if o.frequency >= 0:
                 keyspace_set_frequency(ks, &v, <uint32_t>o.frequency)
         elif o.idle_seconds >= 0:
             keyspace_set_idle(ks, &v, <uint64_t>o.idle_seconds)
-    reply_status(call.reply, b"OK")
+
+
+cdef bint reply_bad_format(Call* call) noexcept nogil:
+    reply_error(call.reply, b"ERR Bad data format")
+    return False
+
+
+cdef bint restore_string(Call* call, Reader* reader, int64_t expire_ms) noexcept nogil:
+    """False after an error reply; likewise the others."""
+    cdef RdbText text
+    cdef bint done
+    if not rdb_read_string(reader, &text):
+        return reply_bad_format(call)
+    done = dead_on_arrival(call, expire_ms) or call_status(call, keyspace_set(
+        call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, TYPE_STRING, text.data, text.size, expire_ms))
+    free(text.owned)
+    return done
+
+
+cdef bint restore_hash(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef Hash h
+    cdef Status status
+    hash_begin(call, &call.argv[1], call.hash, &h)
+    status = rdb_restore_hash(reader, type, &h)
+    if status != STATUS_OK or dead_on_arrival(call, expire_ms):
+        hash_abandon(&h)
+        if status == STATUS_MISSING:
+            return reply_bad_format(call)
+        return call_status(call, status)
+    return call_status(call, hash_store(&h, expire_ms))
 
 
 cdef void cmd_restore(Call* call) noexcept nogil:
@@ -286,7 +311,7 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     cdef Value v
     cdef int64_t ttl_ms
     cdef Reader reader
-    cdef Text text
+    cdef bint done
     if not restore_options(call, &options):
         return
     if not options.replace and keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
@@ -304,16 +329,20 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     # The footer counts as readable, as it does in Redis: a string may not lead beyond it, that is all.
     reader.at = call.argv[3].data + 1
     reader.end = call.argv[3].data + call.argv[3].size
-    if call.argv[3].data[0] != RDB_TYPE_STRING or not read_string(&reader, &text):
-        reply_error(call.reply, b"ERR Bad data format")
-        return
     if ttl_ms == 0:
         ttl_ms = EXPIRE_NEVER
     elif not options.absolute:
         # Beyond the end of time is long ago, as it is in Redis.
         ttl_ms = 0 if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
-    store(call, &options, &text, ttl_ms)
-    free(text.owned)
+    if call.argv[3].data[0] == RDB_TYPE_STRING:
+        done = restore_string(call, &reader, ttl_ms)
+    elif rdb_is_hash(call.argv[3].data[0]):
+        done = restore_hash(call, &reader, call.argv[3].data[0], ttl_ms)
+    else:
+        done = reply_bad_format(call)
+    if done:
+        set_access(call, &options)
+        reply_status(call.reply, b"OK")
 
 
 handler_register(b"generic.dump", cmd_dump)

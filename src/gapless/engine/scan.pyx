@@ -56,7 +56,6 @@ cdef void set_pattern(Walk* walk, const Arg* pattern) noexcept nogil:
 
 
 cdef void move_to_front(Reply* reply, size_t front, size_t middle) noexcept nogil:
-    """What was written from `middle` on goes before what was written from `front` on: a header is known last."""
     cdef uint8_t[HEADER_BYTES_MAX] header
     cdef size_t n = reply.length - middle
     INVARIANT(n <= HEADER_BYTES_MAX)

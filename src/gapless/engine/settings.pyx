@@ -66,6 +66,10 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
     elif name == "proto_max_bulk_len":
         loop.limits.bulk_bytes_max = value
         loop.dispatch.bulk_bytes_max = value
+    elif name == "hash_max_listpack_entries":
+        loop.dispatch.hash_listpack_fields = value
+    elif name == "hash_max_listpack_value":
+        loop.dispatch.hash_listpack_bytes = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":

@@ -6,6 +6,7 @@ from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed
 from gapless.engine.log cimport SEGMENT_FREE, Segment
 from gapless.engine.loop cimport Loop
+from gapless.engine.pages cimport Pages
 
 # A century: the last window has no end, and no average.
 cdef uint64_t TTL_MS_SHOWN_MAX = 100 * 366 * 86400 * <uint64_t>1000
@@ -33,6 +34,7 @@ cdef dict statistics_counters(Loop* loop):
     cdef uint64_t input_max = 0, output_max = 0
     cdef uint32_t expired = 0, watching = 0, unit
     cdef Client* c
+    cdef const Pages* pages = ks.forest.pages
     found = dict(ks.stats)
     for name, value in dict(ks.cleaner).items():
         found["cleaner_" + name] = value
@@ -71,6 +73,8 @@ cdef dict statistics_counters(Loop* loop):
         arena_bytes_given_back=ks.arena.bytes_given_back,
         extents_bytes_committed=ks.extents.bytes_committed, extents_count=ks.extents.count,
         extents_bytes_dead=ks.extents.bytes_dead,
+        pages_used=pages.used, pages_retired=ks.forest.pages_retired, pages_cached=pages.cached_count, pages_free=pages.free_count,
+        pages_page_bytes=pages.page_bytes, pages_bytes_given_back=pages.bytes_given_back,
         commands=d.calls, errors=d.errors,
         clients=loop.clients.count, client_bytes=loop.clients.bytes,
         resident_bytes=loop.resident_bytes, resident_bytes_peak=loop.resident_peak,

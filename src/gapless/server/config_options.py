@@ -184,8 +184,8 @@ OPTIONS = (
     Option("aof-timestamp-enabled", YES_NO, False, QUIET),
     Option("aof-rewrite-incremental-fsync", YES_NO, True, QUIET),
     # other types' encodings
-    Option("hash-max-listpack-entries", LONG, 512, QUIET, alias="hash-max-ziplist-entries"),
-    Option("hash-max-listpack-value", SIZE, 64, QUIET, alias="hash-max-ziplist-value"),
+    Option("hash-max-listpack-entries", LONG, 512, alias="hash-max-ziplist-entries"),
+    Option("hash-max-listpack-value", SIZE, 64, alias="hash-max-ziplist-value"),
     Option("list-max-listpack-size", Int(-(2**31), INT_MAX), -2, QUIET, alias="list-max-ziplist-size"),
     Option("list-compress-depth", COUNT, 0, QUIET),
     Option("set-max-intset-entries", LONG, 512, QUIET),

@@ -35,19 +35,23 @@ class Memory:
     """Where the memory of the process is, in bytes.
 
     `used` is what is needed: live records, index, large values, buffers, interpreter. `resident` less that
-    is what fragmentation costs: dead records the cleaner has not come to, empty segments kept for writes.
+    is what fragmentation costs: dead records the cleaner has not come to, empty segments and pages kept for
+    writes.
     """
 
     __slots__ = (
         "base", "cached", "clients", "committed", "dead", "extents", "extents_dead", "flushed", "index",
-        "live", "resident",
+        "live", "pages", "pages_dead", "resident",
     )  # fmt: skip
 
     def __init__(self, stats: Mapping[str, int], resident: int) -> None:
         self.resident = resident
         self.live = stats["log_bytes_live"]
         self.dead = stats["log_bytes_written"] - stats["log_bytes_live"]
-        self.cached = stats["arena_cached"] * stats["arena_unit_bytes"]
+        page = stats["pages_page_bytes"]
+        self.pages = (stats["pages_used"] - stats["pages_retired"]) * page
+        self.pages_dead = stats["pages_retired"] * page
+        self.cached = stats["arena_cached"] * stats["arena_unit_bytes"] + stats["pages_cached"] * page
         self.extents = stats["extents_bytes_committed"]
         self.extents_dead = stats["extents_bytes_dead"]
         self.index = stats["index_bytes"]
@@ -56,18 +60,19 @@ class Memory:
         # The indexes of flushed databases, until the background has walked them.
         self.flushed = self.committed - (
             self.live + self.dead + self.cached + self.extents + self.extents_dead + self.index
-        )
+            + self.pages + self.pages_dead
+        )  # fmt: skip
         self.base = max(resident - self.committed, 0)
 
     @property
     def allocated(self) -> int:
         """Bytes of the engine that hold something alive."""
-        return self.live + self.extents + self.index
+        return self.live + self.extents + self.pages + self.index
 
     @property
     def active(self) -> int:
         """Bytes of the engine that were written: alive or dead."""
-        return self.allocated + self.dead + self.extents_dead
+        return self.allocated + self.dead + self.extents_dead + self.pages_dead
 
     @property
     def used(self) -> int:

@@ -23,13 +23,15 @@ def doctor(ctx: Context, args: list[bytes]) -> object:
     stats = ctx.engine.stats()
     memory = measures.Memory(stats, measures.resident_bytes())
     buffers = min(memory.clients, memory.base)
+    given_back = memory.extents_dead + memory.pages_dead
     parts = [
         f"live records {_megabytes(memory.live)} ({stats['log_records_live']} keys)",
         f"large values of their own pages {_megabytes(memory.extents)} ({stats['extents_count']} values)",
+        f"large collections on pages {_megabytes(memory.pages)}",
         f"the index {_megabytes(memory.index)}",
         f"dead records the cleaner has not come to {_megabytes(memory.dead)}",
-        f"empty segments kept for the next writes {_megabytes(memory.cached)}",
-        f"dead large values being given back {_megabytes(memory.extents_dead)}",
+        f"empty segments and pages kept for the next writes {_megabytes(memory.cached)}",
+        f"dead large values and collections being given back {_megabytes(given_back)}",
         f"the indexes of flushed databases {_megabytes(memory.flushed)}",
         f"clients' buffers {_megabytes(buffers)}",
         f"the interpreter, its modules and the engine's tables {_megabytes(memory.base - buffers)}",
@@ -38,7 +40,7 @@ def doctor(ctx: Context, args: list[bytes]) -> object:
     over = memory.committed - memory.resident
     if over > 0:
         text += f" {_megabytes(over)} of these were never touched or are swapped out, and are not resident."
-    wasted = memory.dead + memory.extents_dead
+    wasted = memory.dead + given_back
     share = wasted / memory.resident if memory.resident else 0
     text += f" Fragmentation, what is dead among all that is resident, is {100 * share:.1f} %"
     if stats["cleaner_victim"]:
@@ -115,12 +117,13 @@ def stats(ctx: Context, args: list[bytes]) -> object:
 
 
 def malloc_stats(ctx: Context, args: list[bytes]) -> object:
-    """MEMORY MALLOC-STATS: the arena, the log, the extents and the index, as they count themselves."""
+    """MEMORY MALLOC-STATS: what the parts of the engine count themselves."""
     counters = ctx.engine.stats()
     groups = (
         ("Arena", "arena_"),
         ("Log", "log_"),
         ("Extents", "extents_"),
+        ("Pages", "pages_"),
         ("Index", "index_"),
         ("Cleaner", "cleaner_"),
     )
@@ -147,7 +150,7 @@ def help_text(ctx: Context, args: list[bytes]) -> object:
         "MEMORY",
         (
             ("DOCTOR", "Where every resident megabyte is, in words."),
-            ("MALLOC-STATS", "The counters of the arena, the log, the extents and the index."),
+            ("MALLOC-STATS", "The counters of the arena, the log, the extents, the pages and the index."),
             ("PURGE", "Give memory that is kept for the next writes back to the system."),
             ("STATS", "Where the memory is, in numbers."),
             ("USAGE <key> [SAMPLES <count>]", "The bytes that a key takes, all told."),

@@ -52,6 +52,7 @@ class Server:
         for name in (
             "maxmemory", "lfu-log-factor", "lfu-decay-time", "timeout", "tcp-keepalive", "proto-max-bulk-len",
             "client-query-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold",
+            "hash-max-listpack-entries", "hash-max-listpack-value",
         ):  # fmt: skip
             if has(name):
                 engine.configure(**{name.replace("-", "_"): config.number(name)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.differential.grammar import bitmaps, connection, generic, server, strings, transactions
+from tests.differential.grammar import bitmaps, connection, generic, hashes, server, strings, transactions
 from tests.differential.grammar.vocabulary import MILLISECONDS, SECONDS, Args, Words
 
 CONNECTIONS = 3
@@ -31,6 +31,14 @@ def _any(*tables: dict[str, Words]) -> Words:
 GROUPS: dict[str, Words] = {
     "string": _any(strings.COMMANDS),
     "bitmap": _any(bitmaps.COMMANDS),
+    "hash": st.one_of(
+        _any(hashes.COMMANDS),
+        _any(hashes.COMMANDS),
+        _any(hashes.COMMANDS),
+        _any(generic.COMMANDS),
+        strings.COMMANDS["SET"],
+        strings.COMMANDS["GETRANGE"],
+    ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
     ),
@@ -52,6 +60,7 @@ GROUPS: dict[str, Words] = {
     "everything": st.one_of(
         _any(strings.COMMANDS),
         _any(bitmaps.COMMANDS),
+        _any(hashes.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),

@@ -1,0 +1,220 @@
+"""The node of a tree: a slotted page. This file owns its layout.
+
+    0         24                                        payload                        page_bytes
+    | header  | directory: one entry an item ->  | free | <- items, in any order, some dead |
+
+    offset  size  header
+    0       1     bits 0-5 level (0: leaf), bit 6 NARROW, bit 7 EXTENTS (of retired trees: leaves hold elements in extents)
+    1       1     shift     a finger is (head - base) >> shift, 0 below base, at most 0xffff
+    2       2     count     of items
+    4       2     payload   offset of the lowest byte that items take
+    6       2     dead      bytes of payload that belong to no item any more
+    8       4     next      leaf to the right, 0: none; in the root of a retired tree, the next retired root
+    12      4     previous  leaf to the left
+    16      8     base
+
+    entry   4     bits 0-15 offset of the item, bits 16-31 its finger; ascending, so that the search reads 4 bytes an item
+            2     NARROW (no keys): the offset only
+    item    1|2   length: one byte below 128, else 0x80 | EXTENT 0x40 | length >> 8, length & 0xff
+            n     leaf: the element
+                  leaf, EXTENT: head of the key u64, extent handle u64, length of the element u64
+                  inner: child page u32, elements below it u32, separator: a lower bound of the keys below it
+
+A finger is a monotone picture of a key's head (its first 8 bytes, or its hash): a smaller finger means a smaller key, equal fingers
+say nothing. `base` and `shift` are chosen when a node is laid out so that the fingers spread over 16 bits; what is inserted later
+may lie outside, and is still in order.
+
+Removing an item leaves its bytes dead; they are reclaimed when their room is needed. Pages and items know nothing of what points at them
+but leaf links. No item is larger than a quarter of a page, so that two full nodes and one item more always fit three pages.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+from gapless.engine.base cimport load_u64, store_u64
+
+
+cdef enum:
+    NODE_HEADER_BYTES = 24
+    NODE_LEVEL_MASK = 0x3f
+    NODE_NARROW = 0x40
+    NODE_EXTENTS = 0x80
+    INNER_HEAD_BYTES = 8        # child and count, before the separator
+    ITEM_LONG = 0x80
+    ITEM_EXTENT = 0x40
+    EXTENT_ITEM_BYTES = 26      # an item whose element is in an extent, its length counted
+
+
+cdef packed struct Node:        # 24 bytes
+    uint8_t kind
+    uint8_t shift
+    uint16_t count
+    uint16_t payload
+    uint16_t dead
+    uint32_t next
+    uint32_t previous
+    uint64_t base
+
+
+cdef inline uint32_t node_entry_bytes(const Node* node) noexcept nogil:
+    return 2 if node.kind & NODE_NARROW else 4
+
+
+cdef inline uint32_t* node_wide(Node* node) noexcept nogil:
+    return <uint32_t*>(<uint8_t*>node + NODE_HEADER_BYTES)
+
+
+cdef inline uint16_t* node_narrow(Node* node) noexcept nogil:
+    return <uint16_t*>(<uint8_t*>node + NODE_HEADER_BYTES)
+
+
+cdef inline uint32_t node_finger(const Node* node, uint64_t head) noexcept nogil:
+    cdef uint64_t picture
+    if head <= node.base:
+        return 0
+    picture = (head - node.base) >> node.shift
+    return 0xffff if picture > 0xffff else <uint32_t>picture
+
+
+cdef inline uint8_t* node_item(Node* node, uint32_t at) noexcept nogil:
+    """The item's first byte: its length."""
+    cdef uint32_t offset = node_narrow(node)[at] if node.kind & NODE_NARROW else node_wide(node)[at] & 0xffff
+    return <uint8_t*>node + offset
+
+
+cdef inline uint32_t item_head_bytes(uint32_t n) noexcept nogil:
+    return 1 if n < 0x80 else 2
+
+
+cdef inline const uint8_t* item_open(const uint8_t* item, uint32_t* n) noexcept nogil:
+    """What follows the length."""
+    if item[0] < ITEM_LONG:
+        n[0] = item[0]
+        return item + 1
+    n[0] = (<uint32_t>(item[0] & 0x3f) << 8) | item[1]
+    return item + 2
+
+
+cdef inline uint32_t item_bytes(const uint8_t* item) noexcept nogil:
+    """Of the whole item."""
+    return 1 + <uint32_t>item[0] if item[0] < ITEM_LONG else 2 + ((<uint32_t>(item[0] & 0x3f) << 8) | item[1])
+
+
+cdef inline uint8_t* item_begin(uint8_t* item, uint32_t n) noexcept nogil:
+    """Writes a length; returns where the rest goes."""
+    if n < 0x80:
+        item[0] = <uint8_t>n
+        return item + 1
+    item[0] = <uint8_t>(ITEM_LONG | (n >> 8))
+    item[1] = <uint8_t>n
+    return item + 2
+
+
+cdef inline bint item_in_extent(const uint8_t* item) noexcept nogil:
+    return item[0] >= ITEM_LONG and (item[0] & ITEM_EXTENT) != 0
+
+
+cdef inline uint64_t item_extent(const uint8_t* item) noexcept nogil:
+    """The handle."""
+    return load_u64(item + 10)
+
+
+cdef inline void item_write_extent(uint8_t* item, uint64_t head, uint64_t handle, uint64_t n) noexcept nogil:
+    item[0] = ITEM_LONG | ITEM_EXTENT
+    item[1] = EXTENT_ITEM_BYTES - 2
+    store_u64(item + 2, head)
+    store_u64(item + 10, handle)
+    store_u64(item + 18, n)
+
+
+cdef inline uint32_t node_gap(const Node* node) noexcept nogil:
+    """Free bytes between directory and payload."""
+    return node.payload - NODE_HEADER_BYTES - node.count * node_entry_bytes(node)
+
+
+cdef inline uint32_t node_free(const Node* node) noexcept nogil:
+    """Bytes that items and their entries could take more, dead ones counted."""
+    return node_gap(node) + node.dead
+
+
+cdef inline void node_begin(Node* node, uint32_t kind, uint32_t page_bytes) noexcept nogil:
+    """An empty node whose fingers are the heads' first 16 bits."""
+    node.kind = <uint8_t>kind
+    node.shift = 48
+    node.count = 0
+    node.payload = <uint16_t>page_bytes
+    node.dead = 0
+    node.next = 0
+    node.previous = 0
+    node.base = 0
+
+
+cdef inline uint8_t* node_insert(Node* node, uint32_t at, uint32_t n, uint64_t head) noexcept nogil:
+    """Room for an item of n bytes before entry `at`: where it goes. REQUIRED: node_gap() has room for it and its entry."""
+    cdef uint32_t behind = node.count - at
+    cdef uint16_t* narrow
+    cdef uint32_t* wide
+    node.payload -= n
+    if node.kind & NODE_NARROW:
+        narrow = node_narrow(node) + at
+        memmove(narrow + 1, narrow, behind * 2)
+        narrow[0] = node.payload
+    else:
+        wide = node_wide(node) + at
+        memmove(wide + 1, wide, behind * 4)
+        wide[0] = node.payload | (node_finger(node, head) << 16)
+    node.count += 1
+    return <uint8_t*>node + node.payload
+
+
+cdef inline void node_remove(Node* node, uint32_t at) noexcept nogil:
+    cdef uint8_t* item = node_item(node, at)
+    cdef uint32_t n = item_bytes(item), behind = node.count - at - 1
+    if item == <uint8_t*>node + node.payload:
+        node.payload += n
+    else:
+        node.dead += n
+    if node.kind & NODE_NARROW:
+        memmove(node_narrow(node) + at, node_narrow(node) + at + 1, behind * 2)
+    else:
+        memmove(node_wide(node) + at, node_wide(node) + at + 1, behind * 4)
+    node.count -= 1
+
+
+cdef inline void node_compact(Node* node, uint32_t page_bytes, uint8_t* scratch) noexcept nogil:
+    """Reclaims the dead bytes. `scratch`: a page of its own. O(page)."""
+    cdef uint32_t i, n, to = page_bytes
+    cdef uint8_t* item
+    memcpy(scratch + node.payload, <uint8_t*>node + node.payload, page_bytes - node.payload)
+    for i in range(node.count):
+        item = scratch + (node_item(node, i) - <uint8_t*>node)
+        n = item_bytes(item)
+        to -= n
+        memcpy(<uint8_t*>node + to, item, n)
+        if node.kind & NODE_NARROW:
+            node_narrow(node)[i] = <uint16_t>to
+        else:
+            node_wide(node)[i] = (node_wide(node)[i] & <uint32_t>0xffff0000) | to
+    node.payload = <uint16_t>to
+    node.dead = 0
+
+
+cdef inline uint32_t inner_child(Node* node, uint32_t at) noexcept nogil:
+    cdef uint8_t* item = node_item(node, at)
+    cdef uint32_t child
+    memcpy(&child, item + (1 if item[0] < ITEM_LONG else 2), 4)
+    return child
+
+
+cdef inline uint32_t inner_count(Node* node, uint32_t at) noexcept nogil:
+    cdef uint8_t* item = node_item(node, at)
+    cdef uint32_t count
+    memcpy(&count, item + (1 if item[0] < ITEM_LONG else 2) + 4, 4)
+    return count
+
+
+cdef inline void inner_add(Node* node, uint32_t at, int delta) noexcept nogil:
+    cdef uint8_t* item = node_item(node, at)
+    cdef uint32_t count
+    item += (1 if item[0] < ITEM_LONG else 2) + 4
+    memcpy(&count, item, 4)
+    count += <uint32_t>delta
+    memcpy(item, &count, 4)

@@ -1,0 +1,204 @@
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, qsort
+from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u64, parse_int64
+from gapless.engine.hash_value cimport (
+    FIELD_NO_EXPIRY, HASH_EXPIRIES, HASH_TABLE, Field, Hash, HashWalk, hash_count, hash_find, hash_mark, hash_marks, hash_next,
+    hash_put, hash_walk,
+)
+from gapless.engine.listpack cimport (
+    Listpack, ListpackEntry, listpack_add, listpack_add_number, listpack_begin, listpack_end, listpack_next, listpack_open,
+)
+from gapless.engine.rdb cimport (
+    RDB_LENGTH_BYTES_MAX, RdbText, rdb_read_length, rdb_read_string, rdb_string_room, rdb_write_length, rdb_write_string,
+)
+from gapless.engine.reply cimport reply_free, reply_init, reply_raw, reply_reserve
+
+# The latest time of a field.
+cdef int64_t EXPIRE_MS_MAX = (<int64_t>1 << 46) - 1
+
+
+# ---- writing
+
+cdef void add_length(Reply* out, uint64_t n) noexcept nogil:
+    cdef uint8_t* at = reply_reserve(out, RDB_LENGTH_BYTES_MAX)
+    out.length += rdb_write_length(at, n) - at
+
+
+cdef void add_string(Reply* out, const uint8_t* data, uint64_t n) noexcept nogil:
+    cdef uint8_t* at = reply_reserve(out, rdb_string_room(n))
+    out.length += rdb_write_string(at, data, n) - at
+
+
+cdef uint64_t earliest(Hash* h, uint64_t* fields) noexcept nogil:
+    """The first expiry of all, 0: none; how many fields are there."""
+    cdef HashWalk w
+    cdef Field field
+    cdef uint64_t first = 0
+    fields[0] = 0
+    hash_walk(h, &w)
+    while hash_next(&w, &field):
+        fields[0] += 1
+        if field.expire_ms >= 0 and (first == 0 or <uint64_t>field.expire_ms < first):
+            first = <uint64_t>field.expire_ms
+    return first
+
+
+cdef void dump_table(Hash* h, Reply* out, uint64_t first, uint64_t fields) noexcept nogil:
+    cdef HashWalk w
+    cdef Field field
+    add_length(out, fields)
+    hash_walk(h, &w)
+    while hash_next(&w, &field):
+        if first:
+            add_length(out, <uint64_t>field.expire_ms - first + 1 if field.expire_ms >= 0 else 0)
+        add_string(out, field.name, field.name_bytes)
+        add_string(out, field.value, field.value_bytes)
+
+
+cdef int by_expiry(const void* a, const void* b) noexcept nogil:
+    # Without expiry is -1, which as an unsigned number is the latest. Equal ones keep their order: the names lie in that order.
+    cdef const Field* first = <const Field*>a
+    cdef const Field* second = <const Field*>b
+    if first.expire_ms != second.expire_ms:
+        return -1 if <uint64_t>first.expire_ms < <uint64_t>second.expire_ms else 1
+    return (first.name > second.name) - (first.name < second.name)
+
+
+cdef void dump_listpack(Hash* h, Reply* out, bint expiries, uint64_t fields) noexcept nogil:
+    cdef Field* all = <Field*>malloc((fields + 1) * sizeof(Field))
+    cdef HashWalk w
+    cdef Reply pack
+    cdef uint64_t i = 0
+    cdef size_t begin
+    INVARIANT(all != NULL)
+    hash_walk(h, &w)
+    while hash_next(&w, &all[i]):
+        i += 1
+    if expiries:
+        qsort(all, fields, sizeof(Field), by_expiry)
+    reply_init(&pack)
+    begin = listpack_begin(&pack)
+    for i in range(fields):
+        listpack_add(&pack, all[i].name, all[i].name_bytes)
+        listpack_add(&pack, all[i].value, all[i].value_bytes)
+        if expiries:
+            listpack_add_number(&pack, max(all[i].expire_ms, <int64_t>0))
+    listpack_end(&pack, begin, fields * (3 if expiries else 2))
+    add_string(out, pack.data, pack.length)
+    reply_free(&pack)
+    free(all)
+
+
+cdef void rdb_dump_hash(Hash* h, Reply* out) noexcept nogil:
+    cdef uint32_t marks = hash_marks(h)
+    cdef uint64_t fields
+    cdef uint64_t first = earliest(h, &fields)
+    cdef uint8_t type
+    cdef bint expiries
+    if marks & HASH_TABLE:
+        type = RDB_TYPE_HASH_EXPIRIES if first else RDB_TYPE_HASH
+        expiries = first != 0
+    else:
+        expiries = (marks & HASH_EXPIRIES) != 0
+        type = RDB_TYPE_HASH_LISTPACK_EXPIRIES if expiries else RDB_TYPE_HASH_LISTPACK
+    reply_raw(out, &type, 1)
+    if expiries:
+        reply_raw(out, &first, 8)
+    if marks & HASH_TABLE:
+        dump_table(h, out, first, fields)
+    else:
+        dump_listpack(h, out, expiries, fields)
+
+
+# ---- reading
+
+cdef Status put_new(Hash* h, const Field* field) noexcept nogil:
+    """STATUS_MISSING: the field is there already, which no sound payload says."""
+    cdef Field old
+    if hash_find(h, field.name, field.name_bytes, &old):
+        return STATUS_MISSING
+    return hash_put(h, field)
+
+
+cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) noexcept nogil:
+    cdef uint64_t fields, i, distance
+    cdef bint encoded
+    cdef RdbText name, value
+    cdef Field field
+    cdef Status status = STATUS_OK
+    if not rdb_read_length(reader, &fields, &encoded) or encoded or fields == 0:
+        return STATUS_MISSING
+    if fields > h.packed_fields_max:
+        hash_mark(h, HASH_TABLE)
+    for i in range(fields):
+        field.expire_ms = FIELD_NO_EXPIRY
+        if expiries:
+            if not rdb_read_length(reader, &distance, &encoded) or encoded:
+                return STATUS_MISSING
+            if distance:
+                if distance - 1 > <uint64_t>EXPIRE_MS_MAX or first > <uint64_t>EXPIRE_MS_MAX - (distance - 1):
+                    return STATUS_MISSING
+                field.expire_ms = <int64_t>(first + distance - 1)
+        if not rdb_read_string(reader, &name):
+            return STATUS_MISSING
+        if not rdb_read_string(reader, &value):
+            free(name.owned)
+            return STATUS_MISSING
+        field.name = name.data
+        field.name_bytes = <uint32_t>name.size
+        field.value = value.data
+        field.value_bytes = <uint32_t>value.size
+        status = put_new(h, &field)
+        free(name.owned)
+        free(value.owned)
+        if status != STATUS_OK:
+            return status
+    return STATUS_OK
+
+
+cdef Status read_listpack(Reader* reader, Hash* h, bint expiries) noexcept nogil:
+    cdef RdbText text
+    cdef Listpack pack
+    cdef ListpackEntry name, value, time
+    cdef Field field
+    cdef int64_t expire_ms
+    cdef Status status = STATUS_OK
+    if not rdb_read_string(reader, &text):
+        return STATUS_MISSING
+    if not listpack_open(text.data, text.size, &pack) or pack.entries == 0 or pack.entries % (3 if expiries else 2) != 0:
+        status = STATUS_MISSING
+    while status == STATUS_OK and listpack_next(&pack, &name):
+        listpack_next(&pack, &value)
+        field.expire_ms = FIELD_NO_EXPIRY
+        if expiries:
+            listpack_next(&pack, &time)
+            if not parse_int64(time.data, time.size, &expire_ms) or expire_ms < 0 or expire_ms > EXPIRE_MS_MAX:
+                status = STATUS_MISSING
+                break
+            if expire_ms:
+                field.expire_ms = expire_ms
+        field.name = name.data
+        field.name_bytes = name.size
+        field.value = value.data
+        field.value_bytes = value.size
+        status = put_new(h, &field)
+    free(text.owned)
+    return status
+
+
+cdef Status rdb_restore_hash(Reader* reader, uint8_t type, Hash* h) noexcept nogil:
+    cdef bint expiries = type == RDB_TYPE_HASH_EXPIRIES or type == RDB_TYPE_HASH_LISTPACK_EXPIRIES
+    cdef uint64_t first = 0
+    cdef Status status
+    if expiries:
+        if reader.end - reader.at < 8:
+            return STATUS_MISSING
+        first = load_u64(reader.at)
+        reader.at += 8
+    if type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_EXPIRIES:
+        status = read_table(reader, h, first, expiries)
+    else:
+        status = read_listpack(reader, h, expiries)
+    if status == STATUS_OK and expiries and hash_count(h) > 0:
+        hash_mark(h, HASH_EXPIRIES)
+    return status
