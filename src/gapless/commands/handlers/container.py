@@ -34,8 +34,8 @@ def integer(text: bytes, error: str = "ERR value is not an integer or out of ran
 
 
 def too_many_words(args: list[bytes]) -> CommandError:
-    """What a subcommand answers that takes fewer words than it was given."""
-    name, subcommand = text_of(args[0]).upper(), text_of(args[1])[:128]
+    """What a subcommand answers that takes fewer words than it was given. Of its name C's %.128s is shown."""
+    name, subcommand = text_of(args[0]).upper(), text_of(args[1].partition(b"\0")[0][:128])
     return CommandError(
         f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {name} HELP."
     )

@@ -186,9 +186,9 @@ def _keys(args: list[bytes]) -> list[tuple[bytes, str]]:
     from gapless.commands.table import look_up
 
     words = args[2:]
-    row = look_up(words[0])
-    if row is not None and len(words) > 1 and row.subcommands and row.name != "debug":
-        row = look_up(words[0] + b"|" + words[1]) or row
+    row = None if b"|" in words[0] else look_up(words[0])
+    if row is not None and len(words) > 1 and shown(row):
+        row = look_up(words[0] + b"|" + words[1])
     if row is None:
         raise CommandError("ERR Invalid command specified")
     if not row.key_specs:
