@@ -311,7 +311,6 @@ COMMANDS: tuple[Command, ...] = (
             Arg("data", "block", Arg("field", "string"), Arg("value", "string"), flags="multiple"),
         ),
         deprecated=("4.0.0", "`HSET` with several fields"),
-        doc_flags="deprecated",
     ),
     Command(
         "hpersist",

@@ -142,13 +142,11 @@ cdef uint32_t hash_marks(const Hash* h) noexcept nogil:
 
 
 cdef void hash_mark(Hash* h, uint32_t marks) noexcept nogil:
-    if hash_marks(h) & marks == marks:
-        return
+    # Where it lies: that no field changes is no reason to write back, or to tell who watches.
     if h.tree != NULL:
         h.tree.marks |= <uint8_t>marks
-        return
-    make_own(h)
-    h.packed[0] |= <uint8_t>marks
+    else:
+        h.packed[0] |= <uint8_t>marks
 
 
 # ---- one field

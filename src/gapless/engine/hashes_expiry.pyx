@@ -5,7 +5,7 @@ from gapless.engine.base cimport STATUS_OK, Status
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, find_read, handler_register, parse_int64
 from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, Field, Hash, hash_abandon, hash_close, hash_find, hash_open, hash_put, hash_remove,
+    FIELD_NO_EXPIRY, HASH_EXPIRIES, Field, Hash, hash_abandon, hash_close, hash_find, hash_mark, hash_open, hash_put, hash_remove,
 )
 from gapless.engine.keyspace cimport FIND_WRITE
 from gapless.engine.reply cimport (
@@ -161,6 +161,7 @@ cdef void expire(Call* call, int64_t unit_ms, int64_t base_ms) noexcept nogil:
             or not read_fields(call, 3 if only == ONLY_ALWAYS else 4, b"ERR Parameter `numFields` should be greater than 0", &first)):
         hash_close(&h)
         return
+    hash_mark(&h, HASH_EXPIRIES)
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if not find(call, &h, i, &field):
@@ -295,6 +296,8 @@ cdef void cmd_hgetex(Call* call) noexcept nogil:
     if lifetime < 0 or not read_fields(call, first, b"ERR Number of fields must be a positive integer", &first):
         hash_close(&h)
         return
+    if lifetime != LIFETIME_NONE:
+        hash_mark(&h, HASH_EXPIRIES)
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if not find(call, &h, i, &field):
@@ -367,6 +370,8 @@ cdef void cmd_hsetex(Call* call) noexcept nogil:
         hash_close(&h)
         reply_int(call.reply, 0)
         return
+    if lifetime == LIFETIME_SET:
+        hash_mark(&h, HASH_EXPIRIES)
     i = first
     while i < call.argc and status == STATUS_OK:
         found = find(call, &h, i, &old)
