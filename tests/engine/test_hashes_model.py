@@ -137,6 +137,7 @@ class Model:
         source, target = self.key(), self.key()
         if not self.live(source):
             return
+        self.client("PERSIST", source)
         payload = self.client.bulk("DUMP", source)
         assert payload is not None
         assert self.client("RESTORE", target, 0, payload, "REPLACE") == b"+OK\r\n"
