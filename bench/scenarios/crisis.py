@@ -38,6 +38,8 @@ def run(context: Context) -> None:
         context.progress(f"round {number + 1} (a minute or two for each server)")
         for server in _lab(context):
             _take(rows, server)
+            if server["longest_slice_us"] is not None:
+                context.note_slice(context.scenario, server["longest_slice_us"])
 
 
 def _lab(context: Context) -> list[dict[str, Any]]:

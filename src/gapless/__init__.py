@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gapless.store import Pipeline as Pipeline
+    from gapless.pipeline import Pipeline as Pipeline
     from gapless.store import Store as Store
     from gapless.store import open as open  # noqa: A004
 

@@ -12,7 +12,7 @@ def read_reply(data: bytes, at: int = 0) -> tuple[Any, int]:
     end = data.index(b"\r\n", at)
     kind, line, at = data[at : at + 1], data[at + 1 : end], end + 2
     if kind == b"+":
-        return line.decode(), at
+        return line, at
     if kind == b"-":
         text = line.decode(errors="replace")
         return (OutOfMemoryError if text.startswith("OOM ") else ResponseError)(text), at
@@ -39,7 +39,9 @@ def encode(value: object) -> bytes:
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"expected bytes, str, int or float, not {type(value).__name__}")
+        raise TypeError(
+            f"an argument must be bytes, str, int or float, not {type(value).__name__}: {value!r}"
+        )
     return repr(value).encode()
 
 

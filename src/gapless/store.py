@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
 
 from gapless.engine.engine import Engine
+from gapless.engine.settings import POLICIES
 from gapless.engine.store_core import StoreCore
 from gapless.errors import JournalError, ResponseError
+from gapless.methods import Methods, Text
+from gapless.pipeline import Pipeline
 from gapless.resp import encode, read_reply
 
 if TYPE_CHECKING:
@@ -20,83 +26,33 @@ if TYPE_CHECKING:
 
     from gapless.server.server import Server
 
-Text = bytes | str
+
+class _Items(ItemsView[Any, bytes]):
+    """Pairs, without those that expire or are deleted on the way."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._store = store
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        for key in self._store:
+            value = self._store.get(key)
+            if value is not None:
+                yield key, value
 
 
-class Methods:
-    """redis-py's methods for the commands that are not compiled into StoreCore."""
+class _Values(ValuesView[bytes]):
+    """Values, without those that expire or are deleted on the way."""
 
-    def execute(self, *args: object) -> Any:
-        """Run any command; what it replies, as bytes, int, list or None. ResponseError when it is refused."""
-        raise NotImplementedError
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._store = store
 
-    def incrbyfloat(self, name: Text, amount: float = 1.0) -> Any:
-        return self.execute("INCRBYFLOAT", name, amount)
-
-    def getrange(self, key: Text, start: int, end: int) -> Any:
-        return self.execute("GETRANGE", key, start, end)
-
-    def getset(self, name: Text, value: object) -> Any:
-        return self.execute("GETSET", name, value)
-
-    def getdel(self, name: Text) -> Any:
-        return self.execute("GETDEL", name)
-
-    def getex(
-        self,
-        name: Text,
-        ex: int | None = None,
-        px: int | None = None,
-        exat: int | None = None,
-        pxat: int | None = None,
-        persist: bool = False,
-    ) -> Any:
-        times = [("EX", ex), ("PX", px), ("EXAT", exat), ("PXAT", pxat)]
-        options = [part for word, time in times if time is not None for part in (word, time)]
-        return self.execute("GETEX", name, *options, *(["PERSIST"] if persist else []))
-
-    def msetnx(self, mapping: Mapping[Any, Any]) -> Any:
-        return self.execute("MSETNX", *(part for pair in mapping.items() for part in pair))
-
-    def setbit(self, name: Text, offset: int, value: int) -> Any:
-        return self.execute("SETBIT", name, offset, value)
-
-    def getbit(self, name: Text, offset: int) -> Any:
-        return self.execute("GETBIT", name, offset)
-
-    def bitcount(
-        self, key: Text, start: int | None = None, end: int | None = None, mode: str | None = None
-    ) -> Any:
-        bounds = [part for part in (start, end, mode) if part is not None]
-        return self.execute("BITCOUNT", key, *bounds)
-
-    def bitop(self, operation: str, dest: Text, *keys: Text) -> Any:
-        return self.execute("BITOP", operation, dest, *keys)
-
-    def bitpos(
-        self, key: Text, bit: int, start: int | None = None, end: int | None = None, mode: str | None = None
-    ) -> Any:
-        bounds = [part for part in (start, end, mode) if part is not None]
-        return self.execute("BITPOS", key, bit, *bounds)
-
-    def touch(self, *args: Text) -> Any:
-        return self.execute("TOUCH", *args)
-
-    def dump(self, name: Text) -> Any:
-        return self.execute("DUMP", name)
-
-    def restore(self, name: Text, ttl: int, value: bytes, replace: bool = False, absttl: bool = False) -> Any:
-        options = [word for word, on in (("REPLACE", replace), ("ABSTTL", absttl)) if on]
-        return self.execute("RESTORE", name, ttl, value, *options)
-
-    def move(self, name: Text, db: int) -> Any:
-        return self.execute("MOVE", name, db)
-
-    def type(self, name: Text) -> Any:
-        return self.execute("TYPE", name)
+    def __iter__(self) -> Iterator[bytes]:
+        return (value for _, value in self._store.items())
 
 
-class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
+class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[misc]  # keys() is redis-py's
     """Keys and values in this process. See `gapless.open`. Safe from several threads."""
 
     def __init__(self, engine: Engine, options: dict[str, str]) -> None:
@@ -105,7 +61,9 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         self._options = options
         self._server: Server | None = None
         self._session: Any = None
+        self._serving = threading.Lock()
         self._thread: threading.Thread | None = None
+        _open_stores.add(self)
 
     # ---- the mapping
 
@@ -119,22 +77,33 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         return id(self)
 
     def __repr__(self) -> str:
-        return f"<gapless.Store, {len(self)} keys>"
+        return f"<gapless.Store, {len(self)} keys>" if self.opened else "<gapless.Store, closed>"
 
-    def scan(
-        self,
-        cursor: int = 0,
-        match: Text | None = None,
-        count: int | None = None,
-        _type: str | None = None,
-    ) -> tuple[int, list[bytes]]:
-        """One step over the keys: the next cursor, 0 at the end, and some keys."""
-        options: list[object] = []
-        for word, value in (("MATCH", match), ("COUNT", count), ("TYPE", _type)):
-            if value is not None:
-                options += [word, value]
-        following, keys = self.execute("SCAN", cursor, *options)
-        return int(following), keys
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a store is memory of this process and can't be pickled or copied: give another process the port "
+            "that store.serve() returns"
+        )
+
+    def items(self) -> ItemsView[Any, bytes]:
+        """The pairs; what expires or is deleted on the way is left out."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[bytes]:
+        """The values; what expires or is deleted on the way is left out."""
+        return _Values(self)
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        """Delete a key; its value, else `default`, else KeyError. Of several threads one gets the value."""
+        return self.exclusively(lambda: super(Store, self).pop(key, *default))
+
+    def popitem(self) -> tuple[Any, bytes]:
+        """Delete some key; the key and its value. KeyError when there is none."""
+        return self.exclusively(super().popitem)
+
+    def setdefault(self, key: Any, default: Any = b"") -> bytes:
+        """The value, `default` after it was set when there was none."""
+        return self.exclusively(lambda: super(Store, self).setdefault(key, default))
 
     def scan_iter(
         self, match: Text | None = None, count: int | None = None, _type: str | None = None
@@ -150,14 +119,17 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
             if cursor == 0:
                 return
 
-    def keys(self, pattern: Text = "*") -> list[bytes]:  # type: ignore[override]
-        """The keys that match a pattern; O(keys)."""
-        return cast("list[bytes]", self.execute("KEYS", pattern))
-
     # ---- commands
 
     def execute(self, *args: object) -> Any:
-        """Run any command; what it replies, as bytes, int, list or None. ResponseError when it is refused."""
+        """Run any command; what it replies, as bytes, int, list or None. ResponseError when it is refused.
+
+        All threads share one session: for transactions use `pipeline()` or `redis()`.
+        """
+        if not args:
+            raise TypeError(
+                "execute() takes a command and its arguments, as in execute('OBJECT', 'FREQ', 'key')"
+            )
         reply = self.exclusively(lambda: self._reply([encode(arg) for arg in args]))
         result, _ = read_reply(reply) if reply else (None, 0)
         if isinstance(result, ResponseError):
@@ -199,7 +171,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
     def _connect(self) -> Callable[[list[bytes]], bytes]:
         self.exclusively(self._prepare)
         session = self._engine.new_session()
-        return lambda command: self._engine.execute(session, command)
+        return lambda command: self.exclusively(lambda: self._engine.execute(session, command))
 
     def redis(self, **options: Any) -> redis.Redis:
         """A redis.Redis on this store, without a socket; takes its options, as `decode_responses`."""
@@ -219,7 +191,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         """Load the command table, at the first use of a command: the compiled methods do without."""
         if self._server is not None:
             return
-        from gapless.commands.table import commands_for
+        from gapless.commands.table import COMMANDS
         from gapless.server.config import Config
         from gapless.server.server import Server
 
@@ -227,7 +199,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         config.load([part for name, value in self._options.items() for part in (f"--{name}", value)])
         server = Server(self._engine, config)
         self._engine.server = server
-        self._engine.load_commands(commands_for(True))
+        self._engine.load_commands(COMMANDS)
         self._server = server
 
     def serve(self, port: int = 6379, host: str = "127.0.0.1") -> int:
@@ -237,24 +209,41 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         """
         import socket
 
-        if self._thread is not None:
-            raise RuntimeError("the store serves already")
-        self.exclusively(self._prepare)
-        listener = socket.create_server((host, port), backlog=511)
-        bound = int(listener.getsockname()[1])
-        self._engine.listen([listener.detach()])
-        self._thread = threading.Thread(target=self._engine.run, name="gapless", daemon=True)
-        self._thread.start()
+        with self._serving:
+            if self._thread is not None:
+                raise RuntimeError("the store serves already")
+            self.exclusively(self._prepare)
+            listener = socket.create_server((host, port), backlog=511)
+            bound = int(listener.getsockname()[1])
+            assert self._server is not None
+            self._server.config.values["port"] = bound
+            self._engine.on_cron = self._server.cron
+            self._engine.listen([listener.detach()])
+            self._thread = threading.Thread(target=self._engine.run, name="gapless", daemon=True)
+            self._thread.start()
         return bound
 
     def close(self) -> None:
-        """Stop serving; every later call raises ClosedError. Closing twice is no error."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._engine.stop()
-            thread.join()
-            self._engine.close()
-        super().close()
+        """Stop serving; every later call raises ClosedError. Closing twice is no error.
+
+        A call that another thread is in ends first. The memory goes with the last reference.
+        """
+        with self._serving:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._engine.stop()
+                thread.join()
+                self._engine.close()
+            super().close()
+            # They refer to each other: so the memory goes at once, not when the collector next runs.
+            self._session = self._server = None
+            self._engine.server = self._engine.on_cron = None
+
+    def disown(self) -> None:
+        """In the child of a fork: closes its copies of the sockets; every later call raises ClosedError."""
+        self._serving = threading.Lock()
+        self._thread = None
+        super().disown()
 
     def __enter__(self) -> Store:
         return self
@@ -268,57 +257,41 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):
         self.close()
 
 
-class Pipeline(Methods):
-    """Commands queued by the methods of a store; `execute()` runs them and returns their results."""
+# A child of os.fork() has a copy of the store and none of its threads: it is told so when it uses the copy.
+# The fork waits until nobody is in a store, so that the copies are whole and can be freed.
+_open_stores: WeakSet[Store] = WeakSet()
+_held = threading.local()
 
-    def __init__(self, store: Store, transaction: bool) -> None:
-        self._store = store
-        self._transaction = transaction
-        self._queue: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
-    def __len__(self) -> int:
-        return len(self._queue)
+def _close_all() -> None:
+    # Before the interpreter ends: a thread that serves could not take the GIL then, and would keep the lock.
+    for store in list(_open_stores):
+        store.close()
 
-    def __enter__(self) -> Pipeline:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.reset()
+def _before_fork() -> None:
+    _held.stores = list(_open_stores)
+    for store in _held.stores:
+        store.hold()
 
-    def reset(self) -> None:
-        """Forget what was queued."""
-        self._queue.clear()
 
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("_") or name in ("execute", "reset") or not hasattr(Store, name):
-            return super().__getattribute__(name)
+def _after_fork_in_parent() -> None:
+    for store in _held.stores:
+        store.release()
+    del _held.stores
 
-        def queue(*args: Any, **options: Any) -> Pipeline:
-            self._queue.append((name, args, options))
-            return self
 
-        return queue
+def _after_fork_in_child() -> None:
+    for store in _held.stores:
+        store.release()
+        store.disown()
+    del _held.stores
 
-    def execute(self, raise_on_error: bool = True) -> list[Any]:  # type: ignore[override]
-        """Run what was queued, in order; the results, errors among them unless they are to be raised."""
-        queue, self._queue = self._queue, []
-        results: list[Any] = []
 
-        def run() -> None:
-            for name, args, options in queue:
-                try:
-                    results.append(getattr(self._store, name)(*args, **options))
-                except ResponseError as error:
-                    results.append(error)
-
-        if self._transaction:
-            self._store.exclusively(run)
-        else:
-            run()
-        for result in results:
-            if raise_on_error and isinstance(result, ResponseError):
-                raise result
-        return results
+atexit.register(_close_all)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
 
 
 def open(  # noqa: A001
@@ -332,10 +305,19 @@ def open(  # noqa: A001
 
     `maxmemory` bounds, in bytes, what keys and values take, holes and index included (0: no limit); at the
     limit `policy`, named as in redis.conf, says what is evicted. JournalError for a `path`: stores that last
-    are yet to come.
+    are yet to come. TypeError and ValueError name the argument that is wrong.
     """
     if path is not None:
         raise JournalError("this version keeps keys in memory only: call gapless.open() without a path")
+    for name, number in (("maxmemory", maxmemory), ("databases", databases)):
+        if not isinstance(number, int):
+            raise TypeError(f"{name} must be an int, not {type(number).__name__}: {number!r}")
+    if not 0 <= maxmemory < 1 << 63:
+        raise ValueError(f"maxmemory must be a number of bytes, 0 for no limit, not {maxmemory}")
+    if not 1 <= databases <= 16:
+        raise ValueError(f"databases must be from 1 to 16, not {databases}")
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
     engine = Engine(databases=databases, seed=secrets.randbits(64))
     engine.configure(maxmemory=maxmemory)
     engine.set_policy(policy)

@@ -1,4 +1,4 @@
-"""What DUMP sends for strings and hashes, read independently of the code under test.
+"""What DUMP sends for a string, made, and for a hash, read, independently of the code under test.
 
 type (1 byte, 0: string) | length and encoding | bytes | RDB version (2 bytes) | CRC-64 (8 bytes)
 
@@ -8,26 +8,8 @@ Version and checksum are little-endian. Hashes: `hash_of`.
 from __future__ import annotations
 
 FOOTER_BYTES = 10
-TYPE_STRING = 0
 LZF_ENCODING = 0xC3
 CRC64_POLYNOMIAL_REFLECTED = 0x95AC9329AC4BC9B5
-
-
-def is_compressed(payload: bytes) -> bool:
-    """Is it a string in LZF?"""
-    return len(payload) > FOOTER_BYTES + 2 and payload[0] == TYPE_STRING and payload[1] == LZF_ENCODING
-
-
-def string_of(payload: bytes) -> bytes:
-    """The string of a compressed payload; `ValueError` when the lengths in it do not add up."""
-    compressed_length, at = _length(payload, 2)
-    length, at = _length(payload, at)
-    if at + compressed_length != len(payload) - FOOTER_BYTES:
-        raise ValueError("the compressed length is wrong")
-    text = _decompress(payload[at : at + compressed_length])
-    if len(text) != length:
-        raise ValueError(f"{len(text)} bytes, not {length}")
-    return text
 
 
 HASH_TYPES = {4: (False, False), 16: (True, False), 24: (False, True), 25: (True, True)}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.differential import dump_payload
 from tests.differential.comparers import difference
 from tests.differential.pair import DivergenceError, Pair
 from tests.differential.scenario import load, split
@@ -38,6 +37,7 @@ OTHER = [
     ("KEYS *", b"*1\r\n$1\r\na\r\n", b"*1\r\n$1\r\nb\r\n"),
     ("KEYS *", b"*1\r\n$1\r\na\r\n", b"*2\r\n$1\r\na\r\n$1\r\na\r\n"),
     ("RANDOMKEY", b"$1\r\na\r\n", b"$-1\r\n"),
+    ("OBJECT ENCODING k", b"$3\r\nraw\r\n", b"$6\r\nembstr\r\n"),
     (
         "HELLO",
         b"*4\r\n$2\r\nid\r\n:1\r\n$4\r\nrole\r\n$1\r\nm\r\n",
@@ -64,15 +64,6 @@ def test_exec_compares_each_by_its_command() -> None:
     assert difference((b"EXEC",), b"*2\r\n:100\r\n$1\r\na\r\n", b"*2\r\n:101\r\n$1\r\na\r\n", queued) is None
     assert difference((b"EXEC",), b"*2\r\n:100\r\n$1\r\na\r\n", b"*2\r\n:100\r\n$1\r\nb\r\n", queued)
     assert difference((b"EXEC",), b"*2\r\n:100\r\n$1\r\na\r\n", b"*1\r\n:100\r\n", queued)
-
-
-def test_dump_is_decompressed() -> None:
-    long_x = dump_payload.seal(b"\x00\xc3\x09\x40\x64\x01xx\xe0\x57\x00\x01xx")
-    other_length = dump_payload.seal(b"\x00\xc3\x09\x40\x63\x01xx\xe0\x57\x00\x01xx")
-    assert dump_payload.is_compressed(long_x)
-    assert dump_payload.string_of(long_x) == b"x" * 100
-    with pytest.raises(ValueError, match="100 bytes, not 99"):
-        dump_payload.string_of(other_length)
 
 
 @pytest.fixture(scope="module")

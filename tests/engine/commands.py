@@ -11,7 +11,7 @@ ONE_KEY = [
     *("pexpireat", "pexpiretime", "pttl", "rename", "renamenx", "restore", "touch", "ttl", "type", "unlink"),
 ]
 NO_KEY = ["dbsize", "flushall", "flushdb", "keys", "randomkey", "scan", "swapdb", "time", "wait", "waitaof"]
-DEBUG = ["check", "digest", "digest-value", "object", "populate", "stringmatch-len"]
+DEBUG = ["check", "digest", "digest-value", "object", "populate", "glob"]
 STRINGS = ["append", "get", "set", "setrange"]
 
 

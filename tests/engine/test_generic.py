@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.commands import Client
+from gapless.engine.engine import Engine
+from tests.engine.commands import Client, rows
 
 LARGE = 200_000  # more than a segment of the tests holds
 
@@ -29,6 +31,40 @@ def test_type(client: Client) -> None:
     client("SET", "a", "1")
     assert client("TYPE", "a") == b"+string\r\n"
     assert client("TYPE", "b") == b"+none\r\n"
+
+
+@pytest.fixture
+def full() -> Iterator[Client]:
+    """A client of an engine whose reserved range is full to the last byte but for the keys `large` and `target`."""
+    engine = Engine(segment_bytes=1024, address_bytes=32 << 10, databases=2, seed=7)
+    engine.load_commands(rows())
+    client = Client(engine)
+    client("SET", "target", "precious")
+    client("SET", "large", "x" * LARGE)
+    for size in (100, 20, 1):
+        number = 0
+        while client("SET", f"{size}:{number}", "v" * size) == b"+OK\r\n":
+            number += 1
+    yield client
+    assert engine.check() is None
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["RENAME large target", "COPY large target REPLACE", "MOVE large 1", "COPY large target DB 1", "RENAME large new"],
+)
+def test_what_does_not_fit_changes_nothing(full: Client, command: str) -> None:
+    assert full(*command.split()).startswith(b"-OOM")
+    assert full.bulk("GET", "target") == b"precious"
+    assert full.bulk("GET", "large") == b"x" * LARGE
+    full("SELECT", 1)
+    assert full("DBSIZE") == b":0\r\n"
+    full("SELECT", 0)
+    full("DEL", *(f"100:{number}" for number in range(100)))
+    while full.engine.execute(full.session, [b"EXISTS", b"none"]) and full.engine.stats()["arena_free"] < 4:
+        pass
+    assert not full(*command.split()).startswith(b"-")
 
 
 @pytest.mark.parametrize("size", [0, 10, 5_000, LARGE])
@@ -220,12 +256,12 @@ def test_memory_usage_counts_the_record_and_the_pages(client: Client) -> None:
     ],
 )
 def test_glob(client: Client, pattern: str, text: str, matches: bool) -> None:
-    assert client("DEBUG", "STRINGMATCH-LEN", pattern, text) == (b":1\r\n" if matches else b":0\r\n")
+    assert client("DEBUG", "GLOB", pattern, text) == (b":1\r\n" if matches else b":0\r\n")
 
 
 def test_a_glob_of_many_stars_takes_no_time(client: Client) -> None:
     # Trying every star again would take longer than the universe.
-    assert client("DEBUG", "STRINGMATCH-LEN", "a*" * 500 + "b", "a" * 5000) == b":0\r\n"
+    assert client("DEBUG", "GLOB", "a*" * 500 + "b", "a" * 5000) == b":0\r\n"
 
 
 def test_keys_and_randomkey(client: Client) -> None:

@@ -58,7 +58,7 @@ class Model:
             self.hashes.pop(key, None)
         return found
 
-    def set(self) -> None:
+    def put(self) -> None:
         key = self.key()
         pairs = [(self.name(), self.value()) for _ in range(self.random.choice([1, 1, 2, 8, 40]))]
         fields = self.live(key)
@@ -79,7 +79,10 @@ class Model:
         key = self.key()
         fields = self.live(key)
         known = list(fields)
-        names = {self.random.choice(known) if known and self.random.random() < 0.7 else self.name() for _ in range(6)}
+        names = {
+            self.random.choice(known) if known and self.random.random() < 0.7 else self.name()
+            for _ in range(6)
+        }
         assert self.client("HDEL", key, *names) == b":%d\r\n" % len(names & fields.keys())
         for name in names:
             fields.pop(name, None)
@@ -168,7 +171,7 @@ class Model:
             found += words[5::2]
             if cursor == b"0":
                 break
-            self.set()
+            self.put()
             self.remove()
             there &= set(self.live(key))
         assert there <= set(found)
@@ -196,7 +199,7 @@ class Model:
         assert self.client.engine.check() is None
 
     STEPS = (
-        (set, 20), (get, 20), (remove, 10), (add, 5), (expire, 6), (delete, 1.5), (copy, 3), (dump, 2), (overwrite, 0.5),
+        (put, 20), (get, 20), (remove, 10), (add, 5), (expire, 6), (delete, 1.5), (copy, 3), (dump, 2), (overwrite, 0.5),
         (live_long, 1), (advance, 6), (scan, 1), (flush, 0.5), (background, 6), (compare, 1),
     )  # fmt: skip
 

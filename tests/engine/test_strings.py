@@ -101,6 +101,25 @@ def test_an_expiry_in_the_past_deletes(client: DataClient) -> None:
     )
 
 
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_key_born_expired_is_a_key_until_somebody_looks(client: DataClient, reaped: bool) -> None:
+    client.engine.configure(active_expire=reaped)
+    for n in range(3000):
+        converse(client, (f"SET k{n} v PXAT {NOW_MS - 1 - 1000 * n}", "+OK"))
+    converse(client, ("SET seen v EXAT 1", "+OK"), ("EXISTS seen", ":0"))
+    # Holes, so that the cleaner moves what is there, expired or not.
+    for n in range(3000):
+        client("SET", "again", b"v" * (100 + n))
+    client.engine.configure(clock_ms=NOW_MS + 64)
+    for _ in range(10_000):
+        client("EXISTS", "again")
+    assert client.engine.stats()["keys"] == (1 if reaped else 3001)
+    client.engine.configure(active_expire=True, clock_ms=NOW_MS + 200)
+    for _ in range(10_000):
+        client("EXISTS", "again")
+    assert client.engine.stats()["keys"] == 1
+
+
 def test_setex_and_psetex(client: DataClient) -> None:
     converse(
         client,

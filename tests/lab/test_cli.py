@@ -68,6 +68,7 @@ def test_help_of_the_crisis_names_its_options() -> None:
         ("lab", "crisis", "--no-gapless"),
         ("lab", "crisis", "--report", "/no/such/folder/report.html"),
         ("lab", "crisis", "--json", "/no/such/folder/results.json"),
+        ("lab", "crisis", "--json", "/tmp"),
     ],
 )
 def test_wrong_use(wrong: tuple[str, ...]) -> None:
@@ -79,12 +80,19 @@ def test_wrong_use(wrong: tuple[str, ...]) -> None:
 
 
 def test_a_failed_run_is_told_in_the_table(tmp_path: Path) -> None:
-    ended = gapless(
-        "lab", "crisis", "--no-gapless", "--target", "redis://127.0.0.1:1", "--no-report", cwd=tmp_path
-    )
+    ended = gapless("lab", "crisis", "--no-gapless", "--peer", "/bin/false", "--no-report", cwd=tmp_path)
     assert ended.returncode == 1
-    assert "Connection refused" in ended.stdout
+    assert "failed" in ended.stdout
+    assert "/bin/false" in ended.stdout
     assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_that_is_not_there_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    ended = gapless("lab", "crisis", "--target", "redis://127.0.0.1:1", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "can't connect to 127.0.0.1:1: Connection refused" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -45,6 +45,7 @@ def test_a_run_from_start_to_end(tmp_path: Path) -> None:
     assert run.title.startswith("Redis 8.")
     assert run.title.endswith("activedefrag no")
     assert not [note for note in run.notes if "gone" in note or "refused" in note]
+    assert run.longest_slice_us is None
     assert list(dict.fromkeys(seen)) == [IDLE, LOADING, CHURNING, EXPIRING, SETTLING]
     assert run.achieved_rate() == pytest.approx(OPTIONS.rate, rel=0.3)
     last = run.moments[-1]

@@ -14,7 +14,7 @@ WORDS = frozenset((b"summary", b"complexity", b"history", b"replaced_by", b"note
 NOT_HERE = frozenset(
     f"{parent}|{name}".encode()
     for parent, names in {
-        "client": ("caching", "getredir", "tracking", "trackinginfo"),
+        "client": ("caching", "tracking", "trackinginfo"),
         "acl": ("deluser", "dryrun", "getuser", "load", "log", "save", "setuser"),
     }.items()
     for name in names

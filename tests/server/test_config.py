@@ -102,6 +102,50 @@ def test_a_real_file(conf: Path, tmp_path: Path) -> None:
     assert config.path == str(conf)
 
 
+CONFIGURATIONS = Path(__file__).parent / "conf"
+# What those configurations show in comments, switched on.
+SHOWN = """
+bind-source-addr 10.0.0.1
+save 3600 1 300 100 60 10000
+io-threads 4
+io-threads-do-reads yes
+supervised auto
+min-replicas-to-write 3
+maxclients 5000
+maxmemory 1gb
+maxmemory-policy allkeys-lfu
+maxmemory-samples 10
+client-query-buffer-limit 64mb
+maxmemory-clients 5%
+shutdown-on-sigterm nosave now
+lua-time-limit 5000
+latency-tracking-info-percentiles 50 99 99.9
+activedefrag yes
+server-cpulist 0-7:2
+ignore-warnings ARM64-COW-BUG
+"""
+
+
+@pytest.mark.parametrize("version", ["7.0", "8.2"])
+def test_the_configuration_a_version_comes_with(version: str) -> None:
+    config = loaded(str(CONFIGURATIONS / f"redis-{version}.conf"))
+    assert config.warnings == []
+    assert config.text("bind") == "127.0.0.1 -::1"
+    assert config.flag("daemonize") == (version == "7.0")
+    assert config.get("hash-max-ziplist-entries") == "512"
+
+
+@pytest.mark.parametrize("version", ["7.0", "8.2"])
+def test_a_configuration_with_more_switched_on(version: str, conf: Path) -> None:
+    conf.write_text((CONFIGURATIONS / f"redis-{version}.conf").read_text() + SHOWN)
+    config = loaded(str(conf))
+    assert [text.split("'")[1].split()[0] for text in config.warnings] == [
+        "save", "io-threads", "io-threads-do-reads", "supervised", "min-replicas-to-write", "server-cpulist",
+    ]  # fmt: skip
+    assert config.number("maxmemory") == 1 << 30
+    assert config.get("busy-reply-threshold") == "5000"
+
+
 def test_what_means_nothing_here_is_a_warning(conf: Path) -> None:
     conf.write_text("port 1\nsave 900 1\nio-threads 4\nappendonly no\ndynamic-hz no\n")
     warnings = loaded(str(conf)).warnings
@@ -156,6 +200,7 @@ def test_files_that_include_each_other(conf: Path) -> None:
         ),
         (["--port"], ">>> '--port'\nwrong number of arguments"),
         (["--port", "1", "2"], '>>> \'--port "1" "2"\'\nwrong number of arguments'),
+        (["--databases", "17"], "argument must be between 1 and 16 inclusive"),
     ],
 )
 def test_a_wrong_command_line(argv: list[str], reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -201,3 +202,34 @@ def test_knobs_of_defragmentation_are_the_cleaners() -> None:
     assert holes() == (400, 410)
     config.set([("active-defrag-threshold-lower", "10")], server.apply)
     assert holes() == own
+
+
+@pytest.mark.parametrize("version", ["7.0", "8.2"])
+def test_starts_with_the_configuration_a_version_comes_with(version: str, tmp_path: Path) -> None:
+    """From a file as it is, paths and port aside, and writes its own values back to it."""
+    port = spare_port()
+    text = (Path(__file__).parent / "conf" / f"redis-{version}.conf").read_text()
+    own = {"daemonize": "no", "port": str(port), "dir": str(tmp_path), "logfile": '""', "pidfile": '""'}
+    for name, value in own.items():
+        text = re.sub(rf"^{name} .*$", f"{name} {value}", text, flags=re.MULTILINE)
+    path = tmp_path / "redis.conf"
+    path.write_text(text)
+    with subprocess.Popen(
+        [sys.executable, "-m", "gapless", "serve", str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            for _ in range(1000):
+                try:
+                    connection = RawConnection(("127.0.0.1", port))
+                    break
+                except OSError:
+                    time.sleep(0.01)
+            with connection:
+                assert connection.call("CONFIG", "SET", "maxmemory", "100mb") == b"+OK\r\n"
+                assert connection.call("CONFIG", "REWRITE") == b"+OK\r\n"
+        finally:
+            process.terminate()
+            log = process.communicate(timeout=30)[0]
+    assert "\nmaxmemory 100mb\n" in path.read_text()
+    assert "means nothing here" not in log
+    assert " # " not in log.replace("# Received SIGTERM", "").replace("# gapless is now ready", ""), log

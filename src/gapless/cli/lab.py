@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from gapless.cli.progress import progress_of
 from gapless.lab.crisis import CrisisOptions, run_crisis
 from gapless.lab.measure import Run
 from gapless.lab.report import MissingChartsError, require_charts, write_report
-from gapless.lab.servers import Target, gapless_target, peer_targets
+from gapless.lab.servers import Target, gapless_target, peer_targets, require_ready
 from gapless.lab.summary import CAPTION, describe, notes, rows, to_data
 from gapless.lab.waves import WavePlan
 from gapless.lab.wire import Address, TargetError
@@ -113,6 +114,11 @@ def crisis(
             _require_writable(json_file)
     except (ValueError, TargetError, MissingChartsError) as error:
         fail(str(error), WRONG_USE)
+    try:
+        for each in targets:
+            require_ready(each)
+    except (TargetError, OSError) as error:
+        fail(str(error))
     runs = _run_all(targets, options)
     _print_table(runs, options)
     try:
@@ -154,6 +160,8 @@ def _targets(urls: list[str], peers: list[str], gapless: bool) -> list[Target]:
 def _require_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise ValueError(f"{path}: there is no such folder to write to")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path}: can't be written")
 
 
 def _run_all(targets: list[Target], options: CrisisOptions) -> list[Run]:

@@ -150,6 +150,16 @@ COMMANDS: tuple[Command, ...] = (
                 acl="connection",
             ),
             Command(
+                "getredir",
+                "connection",
+                "6.0.0",
+                arity=2,
+                handler=client.getredir,
+                summary="The connection that is told of changes to what this one has read.",
+                flags="noscript loading stale",
+                acl="connection",
+            ),
+            Command(
                 "list",
                 "connection",
                 "2.4.0",

@@ -50,6 +50,24 @@ class Push:
         self.items = items
 
 
+class Attribute:
+    """What is told of the reply that follows it: nothing in RESP2."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: dict[str, object]) -> None:
+        self.pairs = pairs
+
+
+class Several:
+    """Replies one after the other: one with its attribute, or with pushes behind it."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[object]) -> None:
+        self.items = items
+
+
 class OrderedSet:
     """A set in RESP3 whose elements come in the order given, so that two servers answer the same bytes."""
 

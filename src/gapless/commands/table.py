@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from gapless.commands import bitmap, connection, diagnostics, generic, hash, server, string, transactions
-from gapless.commands.handlers.container import refuse_debug
+from gapless.commands import bitmap, connection, diagnostics, generic, hashes, server, string, transactions
 from gapless.commands.row import Command
 
 COMMANDS: tuple[Command, ...] = (
     *string.COMMANDS,
     *bitmap.COMMANDS,
-    *hash.COMMANDS,
+    *hashes.COMMANDS,
     *generic.COMMANDS,
     *connection.COMMANDS,
     *server.COMMANDS,
@@ -18,24 +17,6 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 BY_NAME: dict[str, Command] = {row.name: row for row in COMMANDS}
-
-
-def commands_for(debug: bool) -> tuple[Command, ...]:
-    """The table for dispatch; without `debug` DEBUG refuses everything."""
-    if debug:
-        return COMMANDS
-    rows = list(COMMANDS)
-    row = BY_NAME["debug"]
-    rows[rows.index(row)] = Command(
-        row.name,
-        row.group,
-        row.since,
-        arity=row.arity,
-        handler=refuse_debug,
-        summary=row.summary,
-        flags=" ".join(row.flags),
-    )
-    return tuple(rows)
 
 
 def look_up(name: bytes) -> Command | None:

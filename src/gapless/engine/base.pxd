@@ -1,4 +1,4 @@
-"""What every compiled part stands on: invariants, hints, the hash, the clock, integers in bytes.
+"""What every compiled part stands on: invariants, hints, the hash, the clock, integers in bytes and in text.
 
 Nothing here knows of records. All of it is inline: these are the operations that run per byte or several times a
 command, and a call across extension modules goes through a pointer and is never inlined.
@@ -124,3 +124,44 @@ cdef extern from * nogil:
     int64_t clock_monotonic_ns()
     int64_t clock_thread_ns()
     uint64_t clock_ticks()
+
+
+# Strictly as Redis reads a number: optional '-', no leading zeros, no spaces, in range. False otherwise.
+cdef inline bint parse_int64(const uint8_t* text, size_t n, int64_t* out) noexcept nogil:
+    cdef uint64_t v
+    cdef size_t i = 0
+    cdef uint32_t digit
+    cdef bint negative = False
+    if n == 0 or n > 20:
+        return False
+    if n == 1 and text[0] == c'0':
+        out[0] = 0
+        return True
+    if text[0] == c'-':
+        negative = True
+        i = 1
+        if n == 1:
+            return False
+    digit = <uint32_t>text[i] - c'0'
+    if digit - 1 > 8:
+        return False
+    v = digit
+    i += 1
+    while i < n:
+        digit = <uint32_t>text[i] - c'0'
+        if digit > 9 or v > <uint64_t>0xffffffffffffffff // 10:
+            return False
+        v *= 10
+        if v > <uint64_t>0xffffffffffffffff - digit:
+            return False
+        v += digit
+        i += 1
+    if negative:
+        if v > <uint64_t>0x8000000000000000:
+            return False
+        out[0] = <int64_t>(<uint64_t>0 - v)
+    else:
+        if v > <uint64_t>0x7fffffffffffffff:
+            return False
+        out[0] = <int64_t>v
+    return True

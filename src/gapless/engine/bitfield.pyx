@@ -1,14 +1,12 @@
 """BITFIELD and BITFIELD_RO: integers of any width at any bit, with a choice of what happens on overflow."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from gapless.engine.base cimport parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error, reply_wrong_type,
+    arg_int64, arg_is, find_read, find_string, handler_register, reply_syntax_error, widen_string,
 )
-from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_find, keyspace_resize, keyspace_touched,
-)
-from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.keyspace cimport FIND_WRITE, Value, keyspace_touched
 from gapless.engine.reply cimport reply_array, reply_error, reply_int, reply_null
 
 cdef enum Verb:
@@ -182,7 +180,9 @@ cdef int parse_steps(Call* call, Step* steps, int64_t* last_bit, bint* writes) n
     return n
 
 
-cdef void run_steps(Call* call, Value* v, Step* steps, int n, bint* changed) noexcept nogil:
+cdef bint run_steps(Call* call, Value* v, Step* steps, int n, bint grew) noexcept nogil:
+    """Replies. Whether the value changed: a step wrote other bits, or any when it has grown for that."""
+    cdef bint changed = False
     cdef int i
     cdef Step* step
     cdef uint64_t old, new
@@ -203,14 +203,15 @@ cdef void run_steps(Call* call, Value* v, Step* steps, int n, bint* changed) noe
         else:
             reply_int(call.reply, as_signed(new, step.bits) if step.is_signed else <int64_t>new)
         write_bits(v.data, step.offset, step.bits, new)
-        changed[0] = True
+        changed = changed or grew or new != old
+    return changed
 
 
 cdef void bitfield(Call* call, bint readonly) noexcept nogil:
     cdef Value v
     cdef Step* steps = <Step*>malloc((call.argc + 1) * sizeof(Step))
     cdef int64_t last_bit = -1
-    cdef bint writes = False, changed = False, there
+    cdef bint writes = False, grew
     cdef int n
     if steps == NULL:
         reply_error(call.reply, b"OOM command not allowed when used memory > 'maxmemory'.")
@@ -222,28 +223,14 @@ cdef void bitfield(Call* call, bint readonly) noexcept nogil:
     if n < 0:
         free(steps)
         return
-    there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                          FIND_WRITE if writes else find_read(call), &v)
-    if there and v.type != TYPE_STRING:
+    if not find_string(call, FIND_WRITE if writes else find_read(call), &v):
         free(steps)
-        reply_wrong_type(call)
         return
-    if not there:
-        v.data = NULL
-        v.size = 0
-    if writes:
-        if not there:
-            if not call_status(call, keyspace_create(
-                    call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, TYPE_STRING,
-                    <uint64_t>(last_bit >> 3) + 1, EXPIRE_NEVER, &v)):
-                free(steps)
-                return
-        elif v.size < <uint64_t>(last_bit >> 3) + 1 and not call_status(
-                call, keyspace_resize(call.keys, &v, call.argv[1].data, call.argv[1].size, <uint64_t>(last_bit >> 3) + 1)):
-            free(steps)
-            return
-    run_steps(call, &v, steps, n, &changed)
-    if changed:
+    grew = v.size < <uint64_t>(last_bit + 8) >> 3
+    if writes and not widen_string(call, &v, <uint64_t>(last_bit + 8) >> 3):
+        free(steps)
+        return
+    if run_steps(call, &v, steps, n, grew):
         keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
     free(steps)
 

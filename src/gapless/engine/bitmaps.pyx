@@ -1,16 +1,16 @@
 """The commands of bitmaps: https://redis.io/docs/latest/commands/?group=bitmap. Bit 0 is the most significant bit of byte 0."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from gapless.engine.base cimport load_u64
+from gapless.engine.base cimport load_u64, parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error, reply_wrong_type,
+    arg_int64, arg_is, call_status, find_read, find_string, handler_register, reply_syntax_error, reply_wrong_type,
+    widen_string,
 )
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_delete, keyspace_find, keyspace_hash, keyspace_resize,
-    keyspace_set, keyspace_touched,
+    EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete, keyspace_find, keyspace_hash, keyspace_set, keyspace_touched,
 )
-from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport reply_error, reply_int
 
 cdef extern from * nogil:
@@ -62,44 +62,27 @@ cdef bint bit_offset(Call* call, int i, int64_t* offset) noexcept nogil:
     return True
 
 
-cdef bint find_bits(Call* call, int how, Value* v, bint* wrong) noexcept nogil:
-    wrong[0] = False
-    if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, how, v):
-        return False
-    if v.type != TYPE_STRING:
-        wrong[0] = True
-        reply_wrong_type(call)
-        return False
-    return True
-
-
 cdef void cmd_setbit(Call* call) noexcept nogil:
     cdef int64_t offset, bit, at
     cdef Value v
-    cdef bint wrong, there, grows
+    cdef bint grew
     cdef int shift, before
     if not bit_offset(call, 2, &offset):
         return
     if not parse_int64(call.argv[3].data, call.argv[3].size, &bit) or bit < 0 or bit > 1:
         reply_error(call.reply, b"ERR bit is not an integer or out of range")
         return
-    there = find_bits(call, FIND_WRITE, &v, &wrong)
-    if wrong:
+    if not find_string(call, FIND_WRITE, &v):
         return
     at = offset >> 3
-    grows = not there or v.size <= <uint64_t>at
-    if not there:
-        if not call_status(call, keyspace_create(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                                                 TYPE_STRING, <uint64_t>at + 1, EXPIRE_NEVER, &v)):
-            return
-    elif v.size <= <uint64_t>at and not call_status(
-            call, keyspace_resize(call.keys, &v, call.argv[1].data, call.argv[1].size, <uint64_t>at + 1)):
+    grew = v.size <= <uint64_t>at
+    if not widen_string(call, &v, <uint64_t>at + 1):
         return
     shift = 7 - <int>(offset & 7)
     before = (v.data[at] >> shift) & 1
     v.data[at] = <uint8_t>((v.data[at] & ~(1 << shift)) | (bit << shift))
     # A bit that had the value already is no change: who watches the key is not told.
-    if grows or before != bit:
+    if grew or before != bit:
         keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
     reply_int(call.reply, before)
 
@@ -107,15 +90,11 @@ cdef void cmd_setbit(Call* call) noexcept nogil:
 cdef void cmd_getbit(Call* call) noexcept nogil:
     cdef int64_t offset
     cdef Value v
-    cdef bint wrong
-    if not bit_offset(call, 2, &offset):
+    if not bit_offset(call, 2, &offset) or not find_string(call, find_read(call), &v):
         return
-    if find_bits(call, find_read(call), &v, &wrong):
-        if <uint64_t>(offset >> 3) < v.size:
-            reply_int(call.reply, (v.data[offset >> 3] >> (7 - (offset & 7))) & 1)
-        else:
-            reply_int(call.reply, 0)
-    elif not wrong:
+    if <uint64_t>(offset >> 3) < v.size:
+        reply_int(call.reply, (v.data[offset >> 3] >> (7 - (offset & 7))) & 1)
+    else:
         reply_int(call.reply, 0)
 
 
@@ -145,7 +124,7 @@ cdef bint clip(int64_t* first, int64_t* last, int64_t n) noexcept nogil:
 
 cdef void cmd_bitcount(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong, is_bit = False, there
+    cdef bint is_bit = False
     cdef int64_t first = 0, last = -1, n, total
     cdef int head, tail
     cdef uint8_t outside
@@ -157,10 +136,9 @@ cdef void cmd_bitcount(Call* call) noexcept nogil:
     elif call.argc != 2:
         reply_syntax_error(call)
         return
-    there = find_bits(call, find_read(call), &v, &wrong)
-    if wrong:
+    if not find_string(call, find_read(call), &v):
         return
-    n = <int64_t>v.size * (8 if is_bit else 1) if there else 0
+    n = <int64_t>v.size * (8 if is_bit else 1)
     if n == 0 or not clip(&first, &last, n):
         reply_int(call.reply, 0)
         return
@@ -196,7 +174,7 @@ cdef int64_t find_bit(const uint8_t* p, int64_t first, int64_t last, int bit) no
 
 cdef void cmd_bitpos(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong, there, is_bit = False, end_given = False
+    cdef bint is_bit = False, end_given = False
     cdef int64_t bit, first = 0, last = -1, n, found
     if not arg_int64(call, 2, &bit):
         return
@@ -215,10 +193,9 @@ cdef void cmd_bitpos(Call* call) noexcept nogil:
             if not arg_int64(call, 4, &last):
                 return
             end_given = True
-    there = find_bits(call, find_read(call), &v, &wrong)
-    if wrong:
+    if not find_string(call, find_read(call), &v):
         return
-    if not there:
+    if v.data == NULL:
         reply_int(call.reply, -1 if bit else 0)
         return
     n = <int64_t>v.size * (8 if is_bit else 1)
@@ -378,8 +355,8 @@ cdef void cmd_bitop(Call* call) noexcept nogil:
         reply_error(call.reply, b"OOM command not allowed when used memory > 'maxmemory'.")
         return
     operate(op, sources, count, out, n)
-    if call_status(call, keyspace_set(call.keys, call.session.db, call.argv[2].data, call.argv[2].size, to_hash, TYPE_STRING,
-                                      out, n, EXPIRE_NEVER)):
+    if call_status(call, keyspace_set(call.keys, call.session.db, call.argv[2].data, call.argv[2].size, to_hash,
+                                      TYPE_STRING | RECORD_RAW, out, n, EXPIRE_NEVER)):
         reply_int(call.reply, <int64_t>n)
     free(out)
     free(sources)

@@ -22,6 +22,7 @@ cdef enum CommandFlag:
     COMMAND_SKIP_MONITOR = 2048
     COMMAND_SKIP_SLOWLOG = 4096
     COMMAND_PYTHON = 8192          # the handler is a Python callable: takes the GIL
+    COMMAND_PROTECTED = 16384      # DEBUG: enable-debug-command says who may
 
 
 cdef enum SessionFlag:
@@ -39,6 +40,13 @@ cdef enum SessionFlag:
     SESSION_IN_EXEC = 2048
     SESSION_EMBEDDED = 4096        # a connection inside the process, no socket
     SESSION_UNIX_SOCKET = 8192
+    SESSION_LOCAL = 16384          # of this machine: from loopback, a Unix socket or inside the process
+
+
+cdef enum Permission:
+    ALLOWED_NOBODY = 0
+    ALLOWED_LOCAL = 1
+    ALLOWED_ALL = 2
 
 
 cdef struct Arg:
@@ -127,6 +135,7 @@ cdef struct Dispatch:
     uint16_t* table            # hash table of the commands without a parent: row + 1
     uint32_t table_mask
     bint password_required     # a session must have SESSION_AUTHENTICATED
+    int protected_allowed      # Permission: who may give a COMMAND_PROTECTED
     uint64_t bulk_bytes_max    # proto-max-bulk-len: no string grows beyond it
     uint64_t hash_listpack_fields      # hash-max-listpack-entries and -value: what OBJECT ENCODING calls a listpack
     uint64_t hash_listpack_bytes

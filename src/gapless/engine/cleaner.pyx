@@ -1,5 +1,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
+from gapless.engine.access cimport (
+    access_before, access_frequency, access_idle_seconds, access_is_older_form, access_now, slot_with_access,
+)
 from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
 from gapless.engine.extent cimport extent_give, extents_reclaim
@@ -10,7 +13,7 @@ from gapless.engine.index cimport (
 )
 from gapless.engine.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired,
-    keyspace_committed, keyspace_hash_at, keyspace_record_key, keyspace_record_value,
+    keyspace_committed, keyspace_hash_at, keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
@@ -18,13 +21,14 @@ from gapless.engine.log cimport (
 )
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
-    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TREES, RECORD_TTL, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
 )
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
-    DISCARD_STEP = 256 << 10   # bytes given back to the system before the clock is looked at
-    PAGES_STEP = 64            # pages of retired trees freed, or free ones given back, likewise
+    WALK_STEP = 64 << 10       # bytes of a segment walked before the clock is looked at
+    DISCARD_STEP = 128 << 10   # bytes given back to the system before the clock is looked at
+    PAGES_STEP = 32            # pages of retired trees freed, or free ones given back, likewise
     PAGES_SHORT = 256          # when so few are left in the range, retired trees are freed at once
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
@@ -34,6 +38,8 @@ cdef enum:
     SWEEP_EVERY_MS = 100
     SWEEP_STEPS = 36000        # of 100 ms: every bucket is swept once an hour, well before access stamps wrap
     IDLE_SECONDS_MAX = 0x8000
+    SWITCH_SECONDS = 3600      # so long the sweep leaves what is of the form before a switch; then, one sweep, and nothing is
+    SWEEP_SLACK_SECONDS = 600
 
 
 # ---- what becomes of one record
@@ -46,27 +52,14 @@ cdef enum Fate:
 
 cdef uint32_t coldness(const Keyspace* ks, uint64_t slot) noexcept nogil:
     """0: in use just now; the larger, the colder. Compared among slots only."""
-    cdef uint32_t counter, minutes, periods
     if ks.policy & POLICY_LFU:
-        counter = (slot >> 48) & 0xff
-        minutes = ((ks.access_seconds // 60) - <uint32_t>(slot >> 56)) & 0xff
-        periods = minutes // ks.lfu_decay_minutes if ks.lfu_decay_minutes else 0
-        return 255 - (counter - periods if periods < counter else 0)
-    return (ks.access_seconds - <uint32_t>(slot >> 48)) & 0xffff
-
-
-cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
-    cdef uint64_t x = ks.random_state
-    x ^= x >> 12
-    x ^= x << 25
-    x ^= x >> 27
-    ks.random_state = x
-    return (x * <uint64_t>0x2545F4914F6CDD1D) >> 16
+        return 255 - access_frequency(ks, slot)
+    return access_idle_seconds(ks, slot)
 
 
 cdef inline bint is_cold(Keyspace* ks, uint64_t slot) noexcept nogil:
     cdef uint32_t cold = coldness(ks, slot)
-    return cold > ks.cleaner.cold or (cold == ks.cleaner.cold and (random_next(ks) & 0xffff) < ks.cleaner.cold_ties)
+    return cold > ks.cleaner.cold or (cold == ks.cleaner.cold and (random_next(ks) >> 48) < ks.cleaner.cold_ties)
 
 
 cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint64_t hash) noexcept nogil:
@@ -85,7 +78,7 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
         index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position, r.size)
-    if r.marks & RECORD_TREES:
+    if record_has_trees(r):
         trees = <Tree*>keyspace_record_value(ks, r)
         for i in range(<uint32_t>r.value_bytes // sizeof(Tree)):
             tree_retire(ks.forest, &trees[i])
@@ -130,7 +123,7 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
     while at < s.write_offset and s.records_live > 0:
         n = 0
         start = at
-        while n < GROUP and at < s.write_offset:
+        while n < GROUP and at < s.write_offset and at - start < WALK_STEP:
             record_decode(log_at(ks.log, base + at), &group[n])
             at += group[n].size
             if group[n].flags & RECORD_DEAD:
@@ -138,8 +131,6 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             hashes[n] = hash_bytes(keyspace_record_key(ks, &group[n]), group[n].key_bytes, ks.seed)
             prefetch_write(index_home(ks.index[group[n].marks & RECORD_DB_MASK], hashes[n]))
             n += 1
-            if at - start > 65536:
-                break
         for i in range(n):
             position = <uint64_t>(group[i].at - ks.arena.base)
             slot = index_find_position(ks.index[group[i].marks & RECORD_DB_MASK], hashes[i], position)
@@ -310,7 +301,7 @@ cdef void find_cold(Keyspace* ks) noexcept nogil:
     if total == 0:
         return
     for _try in range(SAMPLE_BUCKETS):
-        number = random_next(ks) % total
+        number = (random_next(ks) >> 16) % total
         index = NULL
         for db in range(ks.databases):
             if ks.index[db].keys == 0:
@@ -414,11 +405,13 @@ cdef bint tidy_indexes(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
 cdef inline uint64_t aged(const Keyspace* ks, uint64_t slot) noexcept nogil:
     """A slot whose access field says the same as before and won't be mistaken for fresh when its stamp wraps round."""
     if ks.policy & POLICY_LFU:
-        return (slot & <uint64_t>0xffffffffffff) | (<uint64_t>(255 - coldness(ks, slot)) << 48) | (
-            <uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
-    if coldness(ks, slot) < IDLE_SECONDS_MAX:
+        return slot_with_access(slot, access_now(ks, access_frequency(ks, slot)))
+    if access_is_older_form(ks, slot):
+        if ks.access_seconds - ks.access_switched < SWITCH_SECONDS:
+            return slot
+    elif access_idle_seconds(ks, slot) < IDLE_SECONDS_MAX:
         return slot
-    return (slot & <uint64_t>0xffffffffffff) | (<uint64_t>((ks.access_seconds - IDLE_SECONDS_MAX) & 0xffff) << 48)
+    return slot_with_access(slot, access_before(ks, IDLE_SECONDS_MAX))
 
 
 cdef void sweep_access(Keyspace* ks) noexcept nogil:
@@ -427,6 +420,8 @@ cdef void sweep_access(Keyspace* ks) noexcept nogil:
     cdef uint64_t* bucket
     cdef int db, i
     ks.cleaner.swept_ms = ks.now_ms
+    if ks.access_seconds - ks.access_switched > 2 * SWITCH_SECONDS + SWEEP_SLACK_SECONDS:
+        ks.access_switched = 0
     for db in range(ks.databases):
         count = max(count, ks.index[db].bucket_count)
     if ks.cleaner.sweep_bucket >= count:

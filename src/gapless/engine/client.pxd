@@ -5,7 +5,7 @@ beginning of a request. Nobody is freed while events or a batch may still point 
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from gapless.engine.call cimport Dispatch, Session
+from gapless.engine.call cimport SESSION_CLOSE_NOW, Dispatch, Session
 from gapless.engine.reply cimport Reply
 from gapless.engine.resp cimport Partial
 
@@ -48,6 +48,10 @@ cdef struct Client:
     uint64_t bytes_out
     uint64_t commands
     int64_t soft_since_ms      # since when its output is over the soft limit; 0: it isn't
+    # See client_memory.pxd.
+    size_t query_touched       # of its query buffer, the bytes that were ever written
+    size_t reply_touched
+    uint64_t counted           # what it takes in Clients.bytes
     char address[112]
     char local_address[112]
 
@@ -64,6 +68,7 @@ cdef struct ClientStats:
     uint64_t bytes_out
     uint64_t writes
     uint64_t output_limit_disconnections
+    uint64_t clients_evicted   # to free memory
 
 
 cdef struct Clients:
@@ -76,9 +81,14 @@ cdef struct Clients:
     uint8_t* spare_replies[SPARE_REPLIES]  # output buffers between uses
     int spare_count
     Client* check_next
+    # See client_memory.pxd.
+    uint64_t bytes             # of all clients and their buffers, now
+    uint64_t bytes_measured    # when the resident bytes were measured
+    uint64_t base_measured     # resident bytes that were not the keyspace's
     ClientStats stats
     # settings
     uint32_t count_max
+    uint64_t bytes_max         # of all clients together; 0: no limit of their own
     OutputLimit output_limits[3]
     int64_t timeout_ms
     int keepalive_seconds
@@ -97,13 +107,18 @@ cdef void clients_free_doomed(Clients* clients) noexcept nogil
 cdef void clients_flush(Clients* clients) noexcept nogil
 # A tenth of the clients, the next one each time: those that are idle or too slow are doomed.
 cdef void clients_check(Clients* clients) noexcept nogil
-# Closes the client at the end of the turn. Lock held.
-cdef void client_doom(Client* client) noexcept nogil
+# Closes it when it waits with more than its class may have, for longer than it may.
+cdef void client_check_output(Client* client) noexcept nogil
 # Asks the system for the events the client's state calls for.
 cdef void client_ask(Client* client) noexcept nogil
 cdef void client_send(Client* client) noexcept nogil
-# Memory of a client and its buffers.
-cdef uint64_t client_bytes(const Client* client) noexcept nogil
+
+
+# Closes the client at the end of the turn. Lock held.
+cdef inline void client_doom(Client* c) noexcept nogil:
+    c.session.flags |= SESSION_CLOSE_NOW
+    c.state |= CLIENT_DOOMED
+    c.clients.any_doomed = True
 
 
 # Makes it part of the batch. REQUIRED before anything is written to it or its query buffer is used.

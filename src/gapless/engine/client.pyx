@@ -5,18 +5,20 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, strlen
 from gapless.engine.base cimport INVARIANT, likely, unlikely
 from gapless.engine.call cimport (
-    SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_MONITOR, SESSION_UNIX_SOCKET, Dispatch,
-    Session)
+    SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_LOCAL, SESSION_MONITOR, SESSION_UNIX_SOCKET,
+    Dispatch, Session)
+from gapless.engine.client_memory cimport client_count, client_uncount
 from gapless.engine.dispatch cimport monitor_remove
 from gapless.engine.reply cimport Reply, reply_free, reply_init
 from gapless.engine.resp cimport partial_free
 from gapless.engine.sockets cimport (
-    EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, MSG_DONTWAIT, MSG_NOSIGNAL, close, gapless_accept, gapless_address,
-    gapless_epoll, gapless_tune, send)
+    EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, MSG_NOSIGNAL, close, gapless_accept,
+    gapless_address, gapless_epoll, gapless_tune, send)
 from gapless.engine.transactions cimport transactions_forget
 
 cdef enum:
     REPLY_KEPT = 1 << 16       # an output buffer larger than that is not kept
+    SHRINK_BYTES = 1 << 20     # one of more than this gives back what has been sent of it
     ACCEPTS_MAX = 1000         # a turn, a listener
 
 
@@ -47,10 +49,6 @@ cdef void clients_close(Clients* clients) noexcept nogil:
     for i in range(clients.spare_count):
         free(clients.spare_replies[i])
     clients.spare_count = 0
-
-
-cdef uint64_t client_bytes(const Client* c) noexcept nogil:
-    return sizeof(Client) + c.query_room + c.reply.room + c.session.multi_bytes + c.partial.room * sizeof(size_t)
 
 
 cdef void clients_accept(Clients* clients, int listener) noexcept nogil:
@@ -95,6 +93,8 @@ cdef void clients_accept(Clients* clients, int listener) noexcept nogil:
         if not clients.dispatch.password_required:
             # Who came while there was no password stays.
             c.session.flags |= SESSION_AUTHENTICATED
+        if local:
+            c.session.flags |= SESSION_LOCAL
         if is_unix:
             c.session.flags |= SESSION_UNIX_SOCKET
         else:
@@ -105,6 +105,7 @@ cdef void clients_accept(Clients* clients, int listener) noexcept nogil:
         clients.first = c
         clients.count += 1
         clients.stats.connections += 1
+        client_count(c)
         if gapless_epoll(clients.epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, c) < 0:
             client_doom(c)
 
@@ -125,17 +126,12 @@ cdef void _free(Client* c) noexcept nogil:
     else:
         clients.first = c.next
     clients.count -= 1
+    client_uncount(c)
     close(c.fd)
     free(c.query)
     partial_free(&c.partial)
     reply_free(&c.reply)
     free(c)
-
-
-cdef void client_doom(Client* c) noexcept nogil:
-    c.session.flags |= SESSION_CLOSE_NOW
-    c.state |= CLIENT_DOOMED
-    c.clients.any_doomed = True
 
 
 cdef void clients_free_doomed(Clients* clients) noexcept nogil:
@@ -176,10 +172,10 @@ cdef inline void _give_reply_buffer(Client* c) noexcept nogil:
 
 cdef void client_ask(Client* c) noexcept nogil:
     gapless_epoll(c.clients.epoll_fd, EPOLL_CTL_MOD, c.fd,
-                  (0 if c.state & CLIENT_DEAF else EPOLLIN) | (EPOLLOUT if c.state & CLIENT_WANTS_WRITE else 0), c)
+                  (EPOLLRDHUP if c.state & CLIENT_DEAF else EPOLLIN) | (EPOLLOUT if c.state & CLIENT_WANTS_WRITE else 0), c)
 
 
-cdef void _check_output_limit(Client* c) noexcept nogil:
+cdef void client_check_output(Client* c) noexcept nogil:
     cdef Clients* clients = c.clients
     cdef uint64_t waiting = c.reply.length - c.reply.sent
     cdef OutputLimit* limit = &clients.output_limits[CLASS_REPLICA if c.session.flags & SESSION_MONITOR else CLASS_NORMAL]
@@ -229,7 +225,11 @@ cdef void client_send(Client* c) noexcept nogil:
         memmove(c.reply.data, c.reply.data + c.reply.sent, c.reply.length - c.reply.sent)
         c.reply.length -= c.reply.sent
         c.reply.sent = 0
-    _check_output_limit(c)
+        if c.reply.room > SHRINK_BYTES and c.reply.length < c.reply.room >> 1:
+            c.reply.room = c.reply.length + (c.reply.length >> 2)
+            c.reply.data = <uint8_t*>realloc(c.reply.data, c.reply.room)
+            INVARIANT(c.reply.data != NULL)
+    client_check_output(c)
 
 
 cdef void clients_flush(Clients* clients) noexcept nogil:
@@ -244,6 +244,7 @@ cdef void clients_flush(Clients* clients) noexcept nogil:
             client_doom(c)
         else:
             client_send(c)
+        client_count(c)
         c = following
 
 
@@ -260,7 +261,7 @@ cdef void clients_check(Clients* clients) noexcept nogil:
         c = clients.check_next
         clients.check_next = c.next
         if c.soft_since_ms:
-            _check_output_limit(c)
+            client_check_output(c)
         if clients.timeout_ms and now - c.session.active_ms > clients.timeout_ms and not c.session.flags & SESSION_MONITOR:
             client_doom(c)
         if c.session.flags & SESSION_CLOSE_NOW:

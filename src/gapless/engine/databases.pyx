@@ -2,8 +2,9 @@
 from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from gapless.engine.base cimport parse_int64
 from gapless.engine.call cimport Call
-from gapless.engine.dispatch cimport arg_is, handler_register, parse_int64, reply_syntax_error
+from gapless.engine.dispatch cimport arg_is, handler_register, reply_syntax_error
 from gapless.engine.keyspace cimport keyspace_flush, keyspace_flush_all, keyspace_size, keyspace_swap
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_status
 from gapless.engine.transactions cimport transactions_flushing

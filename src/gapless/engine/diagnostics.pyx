@@ -1,20 +1,20 @@
-"""What developers and operators ask about keys: MEMORY USAGE; DEBUG CHECK, OBJECT, POPULATE, STRINGMATCH-LEN.
+"""What developers and operators ask about keys: MEMORY USAGE; DEBUG CHECK, OBJECT, POPULATE, GLOB.
 
 argv is the whole command as it was sent: argv[0] MEMORY or DEBUG, argv[1] the subcommand.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, strlen
-from gapless.engine.base cimport STATUS_FULL
+from gapless.engine.base cimport STATUS_FULL, parse_int64
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, handler_register, reply_syntax_error,
 )
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.glob cimport glob_match
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, FIND_WRITE, Value, keyspace_check, keyspace_create, keyspace_find, keyspace_hash,
-    keyspace_idle_seconds, keyspace_make_room, keyspace_memory_usage,
+    keyspace_idle_seconds, keyspace_make_room, keyspace_memory_usage, keyspace_touched,
 )
 from gapless.engine.rdb cimport rdb_string_bytes
 from gapless.engine.record cimport TYPE_STRING
@@ -89,8 +89,24 @@ cdef void cmd_debug_object(Call* call) noexcept nogil:
         return
     idle = keyspace_idle_seconds(call.keys, &v)
     snprintf(text, sizeof(text), b"Value at:%p refcount:1 encoding:%s serializedlength:%lld lru:%lld lru_seconds_idle:%llu",
-             <void*>v.data, encoding_name(&v, call.argv[2].size), <long long>rdb_string_bytes(v.data, v.size),
+             <void*>v.data, encoding_name(&v.record, v.data), <long long>rdb_string_bytes(v.data, v.size),
              <long long>((call.keys.now_ms // 1000 - <int64_t>idle) & LRU_CLOCK_MASK), <unsigned long long>idle)
+    reply_status(call.reply, text)
+
+
+cdef void cmd_debug_sdslen(Call* call) noexcept nogil:
+    """DEBUG SDSLEN key: the bytes of key and value. They lie in a record, which has no allocation for each."""
+    cdef Value v
+    cdef char text[192]
+    if call.argc != 3:
+        reply_wrong_subcommand(call)
+        return
+    if not find_third(call, &v):
+        reply_error(call.reply, b"ERR no such key")
+        return
+    snprintf(text, sizeof(text), b"key_sds_len:%llu, key_sds_avail:0, key_zmalloc: %llu, val_sds_len:%llu, val_sds_avail:0, "
+             b"val_zmalloc: %llu", <unsigned long long>call.argv[2].size, <unsigned long long>call.argv[2].size,
+             <unsigned long long>v.size, <unsigned long long>v.size)
     reply_status(call.reply, text)
 
 
@@ -137,13 +153,14 @@ cdef void cmd_debug_populate(Call* call) noexcept nogil:
                                                  size if size else n, EXPIRE_NEVER, &v)):
             break
         memcpy(v.data, text, min(n, v.size))
+        keyspace_touched(call.keys, &v, key.data, key.length)
     else:
         reply_status(call.reply, b"OK")
     reply_free(&key)
 
 
-cdef void cmd_debug_stringmatch_len(Call* call) noexcept nogil:
-    """DEBUG STRINGMATCH-LEN pattern text: 1 when the glob pattern matches, else 0."""
+cdef void cmd_debug_glob(Call* call) noexcept nogil:
+    """DEBUG GLOB pattern text: 1 when the glob pattern matches, else 0."""
     if call.argc != 4:
         reply_wrong_subcommand(call)
         return
@@ -154,4 +171,5 @@ handler_register(b"generic.memory_usage", cmd_memory_usage)
 handler_register(b"generic.debug_check", cmd_debug_check)
 handler_register(b"generic.debug_object", cmd_debug_object)
 handler_register(b"generic.debug_populate", cmd_debug_populate)
-handler_register(b"generic.debug_stringmatch_len", cmd_debug_stringmatch_len)
+handler_register(b"generic.debug_sdslen", cmd_debug_sdslen)
+handler_register(b"generic.debug_glob", cmd_debug_glob)

@@ -125,7 +125,7 @@ cdef void cmd_debug_digest(Call* call) noexcept nogil:
         mix_number(&total, db)
         cursor = 0
         while True:
-            cursor = keyspace_scan(call.keys, db, cursor, digest_record, &walk)
+            cursor = keyspace_scan(call.keys, db, cursor, False, digest_record, &walk)
             if cursor == 0:
                 break
     reply_digest(call, &total)

@@ -3,55 +3,19 @@
 Handlers are registered by name at import; the table of commands (gapless.commands) names them. One Dispatch serves one engine.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from gapless.engine.base cimport STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, load_u32, load_u64, unlikely
+from gapless.engine.base cimport (
+    STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, load_u32, load_u64, parse_int64, unlikely,
+)
 from gapless.engine.call cimport SESSION_NO_TOUCH, Arg, Call, Command, Dispatch, Handler, Session
-from gapless.engine.keyspace cimport FIND_COUNT, FIND_READ, Keyspace
+from gapless.engine.keyspace cimport (
+    EXPIRE_NEVER, FIND_COUNT, FIND_READ, Keyspace, Value, keyspace_create, keyspace_find, keyspace_resize,
+)
+from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport Reply, reply_error
 
 
 # ---- for the modules of commands
 cdef void handler_register(const char* name, Handler handler) noexcept
-
-# Strictly as Redis reads a number: optional '-', no leading zeros, no spaces, in range. False otherwise.
-cdef inline bint parse_int64(const uint8_t* text, size_t n, int64_t* out) noexcept nogil:
-    cdef uint64_t v
-    cdef size_t i = 0
-    cdef uint32_t digit
-    cdef bint negative = False
-    if n == 0 or n > 20:
-        return False
-    if n == 1 and text[0] == c'0':
-        out[0] = 0
-        return True
-    if text[0] == c'-':
-        negative = True
-        i = 1
-        if n == 1:
-            return False
-    digit = <uint32_t>text[i] - c'0'
-    if digit - 1 > 8:
-        return False
-    v = digit
-    i += 1
-    while i < n:
-        digit = <uint32_t>text[i] - c'0'
-        if digit > 9 or v > <uint64_t>0xffffffffffffffff // 10:
-            return False
-        v *= 10
-        if v > <uint64_t>0xffffffffffffffff - digit:
-            return False
-        v += digit
-        i += 1
-    if negative:
-        if v > <uint64_t>0x8000000000000000:
-            return False
-        out[0] = <int64_t>(<uint64_t>0 - v)
-    else:
-        if v > <uint64_t>0x7fffffffffffffff:
-            return False
-        out[0] = <int64_t>v
-    return True
-
 
 cdef inline void reply_syntax_error(Call* call) noexcept nogil:
     reply_error(call.reply, b"ERR syntax error")
@@ -88,6 +52,18 @@ cdef inline int find_read(Call* call) noexcept nogil:
     return FIND_COUNT if unlikely(call.session.flags & SESSION_NO_TOUCH) else FIND_READ
 
 
+# The string under argv[1], a command's only key. One that is not there reads as an empty value; its data is NULL. False after
+# replying WRONGTYPE.
+cdef inline bint find_string(Call* call, int how, Value* v) noexcept nogil:
+    if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, how, v):
+        v.data = NULL
+        v.size = 0
+    elif unlikely(v.type != TYPE_STRING):
+        reply_wrong_type(call)
+        return False
+    return True
+
+
 # The reply for a status that is not OK; True when it was OK and nothing was replied.
 cdef inline bint call_status(Call* call, Status status) noexcept nogil:
     if likely(status == STATUS_OK):
@@ -99,6 +75,15 @@ cdef inline bint call_status(Call* call, Status status) noexcept nogil:
     else:
         reply_error(call.reply, b"ERR no such key")
     return False
+
+
+# Makes what find_string() looked for a string of `size` bytes at least, to be changed in part. REQUIRED then, if anything changed:
+# keyspace_touched(). False after replying an error.
+cdef inline bint widen_string(Call* call, Value* v, uint64_t size) noexcept nogil:
+    if v.data == NULL:
+        return call_status(call, keyspace_create(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
+                                                 TYPE_STRING | RECORD_RAW, size, EXPIRE_NEVER, v))
+    return call_status(call, keyspace_resize(call.keys, v, call.argv[1].data, call.argv[1].size, max(v.size, size)))
 
 
 # ---- for the loop and the engine

@@ -5,18 +5,21 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, strlen
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_ticks, likely, unlikely
 from gapless.engine.call cimport (
-    COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
-    COMMAND_NOSCRIPT, COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_READONLY, COMMAND_SKIP_MONITOR,
-    COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WRITE, ERROR_KINDS, LATENCY_BUCKETS, SESSION_AUTHENTICATED,
-    SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_MULTI, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET,
-    Arg, Call, Command, Dispatch, Handler, Session)
+    ALLOWED_ALL, ALLOWED_LOCAL, COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_NO_AUTH,
+    COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_NOT_QUEUED, COMMAND_PROTECTED, COMMAND_PYTHON, COMMAND_READONLY,
+    COMMAND_SKIP_MONITOR, COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WRITE, ERROR_KINDS, LATENCY_BUCKETS,
+    SESSION_AUTHENTICATED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
+    SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Handler, Session)
 from gapless.engine.keyspace cimport Keyspace, keyspace_make_room
 from gapless.engine.reply cimport Reply, reply_error_bytes, reply_grow, reply_raw
+from gapless.engine.secrets cimport arg_is_secret
 
 
 cdef enum:
     NAME_SHOWN_MAX = 128       # of what a client sent, in an error
     ROOM_SLACK_BYTES = 64      # header, slot...: added to a command's size when asking for room
+    # When memory is full it is full for all: none that writes little gets through where one that writes more was refused.
+    ROOM_BYTES_MIN = 16384
 
 
 cdef extern from * nogil:
@@ -47,6 +50,7 @@ cdef dict _FLAGS = {
     "no_multi": COMMAND_NO_MULTI,
     "skip_monitor": COMMAND_SKIP_MONITOR,
     "skip_slowlog": COMMAND_SKIP_SLOWLOG,
+    "protected": COMMAND_PROTECTED,
 }
 cdef frozenset _NOT_QUEUED = frozenset(("exec", "discard", "multi", "watch", "quit", "reset"))
 
@@ -57,6 +61,7 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.keys = keys
     d.engine = engine
     d.slow_ticks = ~<uint64_t>0
+    d.protected_allowed = ALLOWED_ALL
     d.bulk_bytes_max = <uint64_t>512 << 20
     d.hash_listpack_fields = 512
     d.hash_listpack_bytes = 64
@@ -187,6 +192,18 @@ cdef size_t _shown(char* out, const Arg* arg, size_t most) noexcept nogil:
     return n
 
 
+cdef bint _refused(Dispatch* d, Call* call, const Command* c) noexcept nogil:
+    """Whether the command is one that this session may not give; it has been told then."""
+    if not c.flags & COMMAND_PROTECTED or d.protected_allowed == ALLOWED_ALL:
+        return False
+    if d.protected_allowed == ALLOWED_LOCAL and call.session.flags & SESSION_LOCAL:
+        return False
+    _reject_text(d, call, b'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
+                          b'from a local connection, otherwise you need to set this option in the configuration file, and then '
+                          b'restart the server.')
+    return True
+
+
 cdef void _reject_unknown(Dispatch* d, Call* call) noexcept nogil:
     cdef char text[640]
     cdef char args[320]
@@ -195,6 +212,8 @@ cdef void _reject_unknown(Dispatch* d, Call* call) noexcept nogil:
     cdef Command* parent = NULL
     if call.argc >= 2:
         parent = dispatch_find(d, call.argv, 1)
+    if parent != NULL and _refused(d, call, parent):
+        return
     if parent != NULL:
         memcpy(text, b"ERR unknown subcommand ", 23)
         n = 23
@@ -373,11 +392,11 @@ cdef void _feed_monitors(Dispatch* d, Call* call) noexcept nogil:
                 reply_grow(out, call.argv[at].size * 4 + 16)
             p = out.data + out.length
             p[0] = c' '
-            if at >= 1 and call.argv[0].size == 4 and _same_name(call.argv[0].data, b"auth", 4):
+            if arg_is_secret(call, at):
                 memcpy(p + 1, b"\"(redacted)\"", 12)
                 out.length += 13
-                break
-            out.length += 1 + _quoted(p + 1, &call.argv[at])
+            else:
+                out.length += 1 + _quoted(p + 1, &call.argv[at])
         reply_raw(out, b"\r\n", 2)
 
 
@@ -426,6 +445,7 @@ cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil:
 cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
     cdef Command* c = call.command
     cdef Session* session = call.session
+    cdef uint64_t size
     cdef char text[128]
     if unlikely(c == NULL):
         _reject_unknown(d, call)
@@ -434,6 +454,8 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
     if unlikely(call.argc != c.arity if c.arity >= 0 else call.argc < -c.arity):
         snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", c.name)
         _reject_text(d, call, text)
+        return
+    if unlikely(c.flags & COMMAND_PROTECTED) and _refused(d, call, c):
         return
     if unlikely(d.password_required) and not session.flags & SESSION_AUTHENTICATED and not c.flags & COMMAND_NO_AUTH:
         _reject_text(d, call, b"NOAUTH Authentication required.")
@@ -444,7 +466,8 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
             return
     if c.flags & COMMAND_DENYOOM or (c.flags & COMMAND_NOT_QUEUED and session.multi_flags & COMMAND_DENYOOM
                                      and c.name[0] == c'e'):
-        if unlikely(not keyspace_make_room(d.keys, call.size + ROOM_SLACK_BYTES + session.multi_bytes)):
+        size = call.size + ROOM_SLACK_BYTES + session.multi_bytes
+        if unlikely(not keyspace_make_room(d.keys, size if size > ROOM_BYTES_MIN else ROOM_BYTES_MIN)):
             _reject_text(d, call, b"OOM command not allowed when used memory > 'maxmemory'.")
             return
     if unlikely(session.flags & SESSION_MULTI) and not c.flags & COMMAND_NOT_QUEUED:
@@ -464,10 +487,8 @@ cdef void dispatch_execute(Dispatch* d, Call* call) noexcept nogil:
     reply.protocol = session.protocol
     session.active_ms = d.keys.now_ms
     if likely(not session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)):
-        before = reply.length
+        # CLIENT REPLY OFF itself writes nothing; what of EXEC's reply came before it is sent.
         _execute_checked(d, call)
-        if unlikely(session.flags & SESSION_REPLY_OFF):
-            reply.length = before
         return
     before = reply.length
     skip = (session.flags & SESSION_REPLY_SKIP) != 0

@@ -1,13 +1,21 @@
-"""What OBJECT ENCODING calls a value. A hash remembers what it needs for it (hash_value.pxd); a string is called by what it holds.
+"""What OBJECT ENCODING calls a value. A hash remembers what it needs for it (hash_value.pxd). A string is int, embstr or raw.
 
-Redis 8.2 keeps key and short value in one block of 64 bytes and calls that embstr: key + value take up to 41 bytes, 8 less with
-a TTL. What Redis remembers of a value's past (raw after APPEND or after a TTL came and went) is not known here.
+Mostly what it holds says so. Redis 8.2 keeps the text of an int64 as a number; it keeps key and short value in one block of 64 bytes and
+calls that embstr: key + value take up to 41 bytes, 8 less with a TTL; all else is raw. What the bytes don't say is in two marks:
+
+    RAW    it is raw, however short: APPEND, SETRANGE, SETBIT, BITFIELD and BITOP leave it so, and so is one that once was too
+           large for the block, with a longer key or a TTL that it has no more
+    TEXT   it is no int, whatever it reads like: INCRBYFLOAT writes so
+
+A value that is set anew as a whole (SET, INCR...) has neither.
 """
-from libc.stdint cimport int64_t, uint32_t
-from gapless.engine.dispatch cimport parse_int64
-from gapless.engine.hash_value cimport HASH_EXPIRIES, HASH_TABLE
-from gapless.engine.keyspace cimport EXPIRE_NEVER, Value
-from gapless.engine.record cimport TYPE_HASH
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from gapless.engine.base cimport parse_int64
+from gapless.engine.forest cimport Tree
+from gapless.engine.record cimport (
+    HASH_EXPIRIES, HASH_TABLE, RECORD_MAKING_MASK, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_TYPE_MASK, TYPE_HASH, TYPE_STRING, Record,
+    record_has_trees,
+)
 
 cdef enum:
     INTEGER_BYTES_MAX = 20
@@ -15,14 +23,23 @@ cdef enum:
     EMBEDDED_TTL_BYTES = 8
 
 
-cdef inline const char* encoding_name(const Value* v, size_t key_bytes) noexcept nogil:
+cdef inline const char* encoding_name(const Record* r, const uint8_t* value) noexcept nogil:
     cdef int64_t number
     cdef uint32_t marks
-    if v.type == TYPE_HASH:
-        marks = v.trees.marks if v.trees != NULL else v.data[0]
+    if (r.flags & RECORD_TYPE_MASK) == TYPE_HASH:
+        marks = (<const Tree*>value).marks if record_has_trees(r) else value[0]
         return b"hashtable" if marks & HASH_TABLE else b"listpackex" if marks & HASH_EXPIRIES else b"listpack"
-    if v.size <= INTEGER_BYTES_MAX and parse_int64(v.data, v.size, &number):
+    if r.marks & RECORD_RAW:
+        return b"raw"
+    if not r.marks & RECORD_TEXT and r.value_bytes <= INTEGER_BYTES_MAX and parse_int64(value, r.value_bytes, &number):
         return b"int"
-    if key_bytes + v.size + (0 if v.expire_ms == EXPIRE_NEVER else EMBEDDED_TTL_BYTES) <= EMBEDDED_BYTES_MAX:
+    if r.key_bytes + r.value_bytes + (EMBEDDED_TTL_BYTES if r.flags & RECORD_TTL else 0) <= EMBEDDED_BYTES_MAX:
         return b"embstr"
     return b"raw"
+
+
+# What a record of the same value with another key or TTL has to remember of this one.
+cdef inline uint32_t making_kept(const Record* r, const uint8_t* value) noexcept nogil:
+    if (r.flags & RECORD_TYPE_MASK) == TYPE_STRING and encoding_name(r, value)[0] == c"r":
+        return RECORD_RAW
+    return r.marks & RECORD_MAKING_MASK

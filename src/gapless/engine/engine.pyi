@@ -3,6 +3,8 @@ from typing import Any
 
 from gapless.engine.session import Session
 
+def own_process() -> None: ...
+
 class Engine:
     server: Any
     on_cron: Callable[[], object] | None

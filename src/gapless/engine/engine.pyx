@@ -12,11 +12,12 @@ from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.client cimport CLIENT_DOOMED, Client
+from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.forest cimport forest_reclaim
 from gapless.engine.keyspace cimport (
-    keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
+    DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
 from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
@@ -37,6 +38,11 @@ cdef enum:
     PURGE_PAGES = 1 << 16
     ARGS_ON_STACK = 64
     EXECUTIONS_PER_SLICE = 32
+
+
+def own_process():
+    """For a process that is a server and nothing else: large blocks of malloc go back to the system when they are freed."""
+    client_memory_own_process()
 
 
 cdef object _context_type = None
@@ -104,6 +110,8 @@ cdef class Engine:
     """
 
     def __cinit__(self, uint32_t segment_bytes=1 << 20, uint64_t address_bytes=1 << 40, int databases=16, seed=None):
+        if not 1 <= databases <= DATABASES_MAX:
+            raise ValueError(f"databases must be from 1 to {DATABASES_MAX}, not {databases}")
         self.keys = keyspace_new(segment_bytes, address_bytes, databases,
                                  int.from_bytes(os.urandom(8), "little") if seed is None else seed)
         if self.keys == NULL:
@@ -375,7 +383,8 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        holes_start, holes_full, holes_idle (thousandths), clock_ms (tests: the time; 0: the real one).
+        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths),
+        clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
         try:

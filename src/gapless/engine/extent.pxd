@@ -20,7 +20,7 @@ cdef enum:
 
 
 cdef struct ExtentClass:
-    uint8_t* base
+    uint8_t* base              # NULL: it has had no extent yet
     uint64_t slot_bytes
     uint64_t slots
     uint64_t high_water

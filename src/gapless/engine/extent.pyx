@@ -2,7 +2,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from gapless.engine.arena cimport range_discard, range_release, range_reserve
-from gapless.engine.base cimport INVARIANT
+from gapless.engine.base cimport INVARIANT, unlikely
 
 cdef extern from "sys/mman.h" nogil:
     """
@@ -36,34 +36,41 @@ cdef inline uint64_t whole_pages(uint64_t n) noexcept nogil:
 
 
 cdef Extents* extents_new() noexcept nogil:
-    cdef uint64_t[EXTENT_CLASSES] slot_bytes
-    cdef uint64_t[EXTENT_CLASSES] slots
-    cdef ExtentClass* c
-    cdef int i
-    slot_bytes[0] = <uint64_t>1 << 20
-    slot_bytes[1] = <uint64_t>64 << 20
-    slot_bytes[2] = (<uint64_t>1 << 30) + (<uint64_t>2 << 20)
-    slots[0] = <uint64_t>1 << 20
-    slots[1] = <uint64_t>1 << 16
-    slots[2] = <uint64_t>1 << 12
     cdef Extents* e = <Extents*>calloc(1, sizeof(Extents))
     if e == NULL:
         return NULL
-    for i in range(EXTENT_CLASSES):
-        c = &e.classes[i]
-        c.slot_bytes = slot_bytes[i]
-        c.slots = slots[i]
-        # A system that refuses large reservations gets fewer extents, not none.
-        while c.slots >= 64 and c.base == NULL:
-            c.base = range_reserve(c.slot_bytes * c.slots)
-            if c.base == NULL:
-                c.slots //= 2
-        c.free_stack = <uint32_t*>range_reserve(c.slots * sizeof(uint32_t))
-        c.pages = <uint64_t*>range_reserve(c.slots * sizeof(uint64_t))
-        if c.base == NULL or c.free_stack == NULL or c.pages == NULL:
-            extents_free(e)
-            return NULL
+    e.classes[0].slot_bytes = <uint64_t>1 << 20
+    e.classes[1].slot_bytes = <uint64_t>64 << 20
+    e.classes[2].slot_bytes = (<uint64_t>1 << 30) + (<uint64_t>2 << 20)
+    e.classes[0].slots = <uint64_t>1 << 20
+    e.classes[1].slots = <uint64_t>1 << 16
+    e.classes[2].slots = <uint64_t>1 << 12
     return e
+
+
+cdef bint class_reserve(ExtentClass* c) noexcept nogil:
+    """The addresses of a class, at its first extent: many small stores have room in one process."""
+    cdef uint64_t slots = c.slots
+    cdef uint8_t* base = NULL
+    # A system that refuses large reservations gets fewer extents, not none.
+    while slots >= 64 and base == NULL:
+        base = range_reserve(c.slot_bytes * slots)
+        if base == NULL:
+            slots //= 2
+    if base == NULL:
+        return False
+    c.free_stack = <uint32_t*>range_reserve(slots * sizeof(uint32_t))
+    c.pages = <uint64_t*>range_reserve(slots * sizeof(uint64_t))
+    if c.free_stack == NULL or c.pages == NULL:
+        range_release(base, c.slot_bytes * slots)
+        range_release(<uint8_t*>c.free_stack, slots * sizeof(uint32_t))
+        range_release(<uint8_t*>c.pages, slots * sizeof(uint64_t))
+        c.free_stack = NULL
+        c.pages = NULL
+        return False
+    c.slots = slots
+    c.base = base
+    return True
 
 
 cdef void extents_free(Extents* e) noexcept nogil:
@@ -89,6 +96,8 @@ cdef uint64_t extent_take(Extents* e, uint64_t n) noexcept nogil:
     if i == EXTENT_CLASSES:
         return 0
     c = &e.classes[i]
+    if unlikely(c.base == NULL) and not class_reserve(c):
+        return 0
     if c.free_count > 0:
         c.free_count -= 1
         slot = c.free_stack[c.free_count]

@@ -4,9 +4,10 @@ The rest of the group has modules of its own: expiry, scan, rdb.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp, strlen
+from gapless.engine.base cimport parse_int64
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.keyspace cimport (
@@ -192,7 +193,7 @@ cdef void cmd_renamenx(Call* call) noexcept nogil:
 # ---- OBJECT
 
 cdef void object_encoding(Call* call, const Value* v) noexcept nogil:
-    cdef const char* name = encoding_name(v, call.argv[2].size)
+    cdef const char* name = encoding_name(&v.record, v.data)
     reply_bulk(call.reply, name, strlen(name))
 
 

@@ -25,8 +25,6 @@ cdef enum:
     PACKED_BYTES_MAX = 1024
     COMPOSE_BYTES = 1100       # an element that fits a page, and its head
     FIELD_NO_EXPIRY = -1
-    HASH_TABLE = 1
-    HASH_EXPIRIES = 2
 
 
 cdef struct Field:
@@ -42,7 +40,7 @@ cdef struct Hash:
     const Arg* key
     uint64_t key_hash
     int db
-    uint64_t packed_fields_max # what Redis would keep in a listpack
+    uint64_t packed_fields_max  # what Redis would keep in a listpack
     uint64_t packed_value_max
     bint there                 # in the keyspace
     bint dirty

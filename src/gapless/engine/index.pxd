@@ -3,7 +3,7 @@
     bucket: 8 slots of 8 bytes, packed from slot 0; 0 = empty
     slot    bits 0-39   position of the record in the arena
             bits 40-47  tag: 8 bits of the hash, never 0
-            bits 48-63  access: LFU  bits 48-55 counter, 56-63 minutes mod 256;  LRU  seconds mod 65536
+            bits 48-63  access: see access.pxd
     link    slot 7 with tag 0: bits 0-39 number of the overflow bucket + 1
 
 With level L and split point s there are 2^L + s home buckets: hash mod 2^(L+1) when that is below 2^L + s, else hash mod 2^L.

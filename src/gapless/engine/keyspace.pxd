@@ -111,7 +111,10 @@ cdef struct Keyspace:
     uint64_t seed                       # of the hash
     int64_t now_ms                      # the command's time; keyspace_tick() renews it
     int64_t clock_override_ms           # tests: when not 0, the time
-    uint32_t access_seconds             # seconds since start, for the LRU clock
+    uint32_t access_seconds             # the time, for access fields (see access.pxd)
+    uint32_t access_shift               # what a stamp is ahead of the time, in its unit
+    uint32_t access_shift_before        # the same of the other form, before the switch
+    uint32_t access_switched            # access_seconds of the switch to the present form; 0: no slot is of the other
     KeyspaceStats stats
     int policy
     bint active_expire                  # DEBUG SET-ACTIVE-EXPIRE
@@ -135,6 +138,15 @@ cdef void keyspace_free(Keyspace* ks) noexcept nogil
 # Renews now_ms (and the LRU clock). Once a batch of commands.
 cdef void keyspace_tick(Keyspace* ks) noexcept nogil
 
+# For sampling only: xorshift64*, of which the upper bits are the good ones.
+cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
+    cdef uint64_t x = ks.random_state
+    x ^= x >> 12
+    x ^= x << 25
+    x ^= x >> 27
+    ks.random_state = x
+    return x * <uint64_t>0x2545F4914F6CDD1D
+
 # ---- one key. `hash` is keyspace_hash() of the key; db is the client's number.
 cdef inline uint64_t keyspace_hash(const Keyspace* ks, const uint8_t* key, size_t n) noexcept nogil:
     return hash_bytes(key, n, ks.seed)
@@ -146,30 +158,33 @@ cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept
 # True when the key is there. One whose time has come is deleted (counted as expired) and reported missing.
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil
 
-# Creates the key or replaces all of it. expire_ms: absolute, EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value
-# of the same length and kind is overwritten where it lies. With type | TYPE_TREES the value is Trees, and the key takes them over; where it
-# refuses them they stay the caller's. STATUS_OK, STATUS_FULL or STATUS_TOO_LARGE (nothing changed then).
-cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+# Creates the key or replaces all of it. type: a RecordType, with RECORD_RAW or RECORD_TEXT for a string made so. expire_ms: absolute,
+# EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value of the same length and type is overwritten where it lies. With RECORD_TREES
+# beside a collection's type the value is Trees, and the key takes them over; where it refuses them they stay the caller's.
+# STATUS_OK, STATUS_FULL or STATUS_TOO_LARGE (nothing changed then).
+cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                          const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil
 # The same for a key just found (no second look-up).
-cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int type,
+cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type,
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil
 
-# Makes the value `size` bytes long, keeping the first min(old, new) and zeroing what is new; afterwards v.data may be written
-# to freely within this command. Costs what it touches: a growing value gets room, a large one is an extent that grows in place.
+# Makes the value `size` bytes long, keeping the first min(old, new) and zeroing what is new, and a string RAW; afterwards v.data may be
+# written to freely within this command. REQUIRED then, if anything changed: keyspace_touched(). Costs what it touches: a growing value
+# gets room, a large one is an extent that grows in place.
 cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t size) noexcept nogil
-# A new key of `size` zero bytes, v filled in for writing.
-cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+# A new key of `size` zero bytes, v filled in for writing; the key must not be there. REQUIRED as after keyspace_resize().
+cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                             uint64_t size, int64_t expire_ms, Value* out) noexcept nogil
-# REQUIRED after bytes of v.data were changed in place without keyspace_resize/set: tells WATCH, counts as a write.
+# Tells WATCH of a value that was changed in place, counts it as a write.
 cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
 
 cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil
 cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
 # Sets or removes (EXPIRE_NEVER) the TTL of a found key; the record moves to its expiry's segment.
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil
-# The value of (db, key) under (to_db, to_key), TTL kept; what was there is replaced. `move` deletes the source. The source must
-# have been found in v. Large values change hands without being copied when moved.
+# The value of (db, key) under (to_db, to_key), TTL kept; what was there is replaced. `move` deletes the source and keeps its access field.
+# The source must have been found in v. Large values change hands without being copied when moved. All or nothing: when it does not
+# fit, source and target are as before.
 cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
                           size_t to_key_bytes, bint move) noexcept nogil
 # The key's bytes of a record wherever they lie (KEY_IN_EXTENT).
@@ -181,6 +196,8 @@ cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept 
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil
 
 # ---- access field: OBJECT FREQ / IDLETIME, RESTORE FREQ / IDLETIME
+# REQUIRED for any change of `policy`, which decides what the access field means.
+cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil
 cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil           # 0-255, decayed to now
 cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil
 cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil
@@ -193,9 +210,10 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 # ---- databases
 cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil
-# One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end.
+# One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end. `expire`:
+# deletes the expired ones, as a look-up does.
 # Redis's guarantee: a key that is there all the while is returned, whatever the index does in between.
-cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, void (*emit)(void* context, const Record* r) noexcept nogil,
+cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
                             void* context) noexcept nogil
 # A random live key. False when there is none.
 cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil

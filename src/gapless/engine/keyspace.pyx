@@ -1,6 +1,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memmove, memset
+from gapless.engine.access cimport (
+    LFU_INITIAL, access_before, access_frequency, access_idle_seconds, access_now, access_stamp, slot_with_access,
+)
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
     INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
@@ -8,6 +11,7 @@ from gapless.engine.base cimport (
 )
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
+from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
 from gapless.engine.forest cimport Tree, forest_free, forest_new, tree_copy, tree_retire
 from gapless.engine.index cimport (
@@ -20,19 +24,20 @@ from gapless.engine.log cimport (
 )
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_ROOM, RECORD_TREES, RECORD_TTL, RECORD_TYPE_MASK,
-    RECORD_WIDE_TTL, TYPE_TREES, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
+    RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
 cdef enum:
-    LFU_INITIAL = 5
-    VALUE_BYTES_MAX = 512 << 20
+    VALUE_BYTES_MAX = (512 << 20) + 8   # an integer of BITFIELD may begin in the last byte and end after it
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
+    EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
+    TREES_MAX = 4                  # of one record
 
 
 # ---- life
@@ -66,7 +71,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.lfu_log_factor = 10
     ks.lfu_decay_minutes = 1
     ks.cleaner.holes_start = 50
-    ks.cleaner.holes_full = 150
+    ks.cleaner.holes_full = 120
     ks.cleaner.holes_idle = 30
     keyspace_tick(ks)
     return ks
@@ -96,16 +101,6 @@ cdef void keyspace_tick(Keyspace* ks) noexcept nogil:
         log_due(ks.log)
 
 
-cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
-    """xorshift64*: for sampling only."""
-    cdef uint64_t x = ks.random_state
-    x ^= x >> 12
-    x ^= x << 25
-    x ^= x >> 27
-    ks.random_state = x
-    return x * <uint64_t>0x2545F4914F6CDD1D
-
-
 # ---- keys and values of a record
 
 cdef const uint8_t* keyspace_record_key(Keyspace* ks, const Record* r) noexcept nogil:
@@ -124,7 +119,7 @@ cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept 
     out.type = r.flags & RECORD_TYPE_MASK
     out.data = keyspace_record_value(ks, r)
     out.size = r.value_bytes
-    out.trees = <Tree*>out.data if r.marks & RECORD_TREES else NULL
+    out.trees = <Tree*>out.data if record_has_trees(r) else NULL
     out.expire_ms = r.expire_ms
 
 
@@ -157,54 +152,56 @@ cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uin
 
 # ---- access
 
-cdef inline uint32_t lfu_decayed(const Keyspace* ks, uint64_t slot) noexcept nogil:
-    cdef uint32_t counter = (slot >> 48) & 0xff
-    cdef uint32_t minutes, periods
-    if ks.lfu_decay_minutes == 0:
-        return counter
-    minutes = ((ks.access_seconds // 60) - <uint32_t>(slot >> 56)) & 0xff
-    periods = minutes // ks.lfu_decay_minutes
-    return counter - periods if periods < counter else 0
-
-
-cdef inline uint64_t access_new(const Keyspace* ks) noexcept nogil:
-    if ks.policy & POLICY_LFU:
-        return (<uint64_t>LFU_INITIAL << 48) | (<uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
-    return <uint64_t>(ks.access_seconds & 0xffff) << 48
-
-
 cdef inline void access_renew(Keyspace* ks, uint64_t* slot) noexcept nogil:
     cdef uint64_t access
-    cdef uint32_t counter
+    cdef uint32_t counter = 0
     if ks.policy & POLICY_LFU:
-        counter = lfu_decayed(ks, slot[0])
+        counter = access_frequency(ks, slot[0])
         if counter < 255:
             if counter <= LFU_INITIAL or (random_next(ks) >> 40) * (
                     <uint64_t>(counter - LFU_INITIAL) * ks.lfu_log_factor + 1) < (<uint64_t>1 << 24):
                 counter += 1
-        access = (<uint64_t>counter << 48) | (<uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
-    else:
-        access = <uint64_t>(ks.access_seconds & 0xffff) << 48
+    access = access_now(ks, counter)
     if (slot[0] >> 48) != (access >> 48):
-        slot[0] = (slot[0] & <uint64_t>0xffffffffffff) | access
+        slot[0] = slot_with_access(slot[0], access)
 
 
 cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil:
-    return lfu_decayed(ks, v.slot[0])
+    return access_frequency(ks, v.slot[0])
 
 
 cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil:
-    return (ks.access_seconds - <uint32_t>(v.slot[0] >> 48)) & 0xffff
+    return access_idle_seconds(ks, v.slot[0])
 
 
 cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil:
-    v.slot[0] = (v.slot[0] & <uint64_t>0xffffffffffff) | (<uint64_t>min(frequency, 255) << 48) | (
-        <uint64_t>((ks.access_seconds // 60) & 0xff) << 56)
+    v.slot[0] = slot_with_access(v.slot[0], access_now(ks, min(frequency, 255)))
 
 
 cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil:
-    v.slot[0] = (v.slot[0] & <uint64_t>0xffffffffffff) | (
-        <uint64_t>((ks.access_seconds - <uint32_t>min(seconds, 65535)) & 0xffff) << 48)
+    v.slot[0] = slot_with_access(v.slot[0], access_before(ks, seconds))
+
+
+cdef inline bint is_empty(const Keyspace* ks) noexcept nogil:
+    cdef int i
+    for i in range(ks.databases):
+        if ks.index[i].keys:
+            return False
+    return True
+
+
+cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil:
+    cdef uint32_t last = access_stamp(ks)
+    cdef bint other_form = (policy ^ ks.policy) & POLICY_LFU != 0
+    ks.policy = policy
+    if not other_form or is_empty(ks):
+        return
+    ks.access_switched = ks.access_seconds
+    ks.access_shift_before = ks.access_shift
+    if policy & POLICY_LFU:
+        ks.access_shift = (last >> 8) + 1 - ks.access_seconds // 60
+    else:
+        ks.access_shift = ((last + 1) << 8) - ks.access_seconds
 
 
 # ---- finding
@@ -242,7 +239,7 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
                 out.db = db
                 out.data = keyspace_record_value(ks, r)
                 out.size = r.value_bytes
-                out.trees = <Tree*>out.data if r.marks & RECORD_TREES else NULL
+                out.trees = <Tree*>out.data if record_has_trees(r) else NULL
                 out.expire_ms = r.expire_ms
                 out.hash = hash
                 return True
@@ -262,7 +259,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     INVARIANT(not r.at[0] & RECORD_DEAD)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
-    if unlikely(r.marks & RECORD_TREES) and not keep & KEEP_TREES:
+    if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
         retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
@@ -278,12 +275,21 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     kill(ks, &v.record, keep)
 
 
+cdef inline bint has_expired(const Keyspace* ks, const Record* r) noexcept nogil:
+    return r.expire_ms >= 0 and r.expire_ms <= ks.now_ms
+
+
+cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
+    """Needs of v the database, the hash and the record."""
+    remove(ks, v, 0)
+    ks.stats.expired += 1
+    changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
+
+
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil:
     cdef bint there = find(ks, db, key, key_bytes, hash, out)
-    if there and unlikely(out.expire_ms >= 0 and out.expire_ms <= ks.now_ms):
-        remove(ks, out, 0)
-        ks.stats.expired += 1
-        changed(ks, db, key, key_bytes, hash)
+    if there and unlikely(has_expired(ks, &out.record)):
+        drop_expired(ks, out)
         there = False
     if how == FIND_READ or how == FIND_COUNT:
         if there:
@@ -302,7 +308,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
                          uint64_t extent, uint64_t* position) noexcept nogil:
     """Appends a record. value NULL: zero bytes. room_bytes > value_bytes: with ROOM. extent: takes over this one, which holds the value."""
     cdef uint32_t flags = type & RECORD_TYPE_MASK
-    cdef uint32_t marks = db_index | (RECORD_TREES if type & TYPE_TREES else 0)
+    cdef uint32_t marks = db_index | (type & RECORD_MAKING_MASK)
     cdef uint64_t size, in_extent
     cdef uint8_t* at
     cdef uint8_t* p
@@ -369,8 +375,13 @@ cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
     v.type = v.record.flags & RECORD_TYPE_MASK
     v.data = keyspace_record_value(ks, &v.record)
     v.size = v.record.value_bytes
-    v.trees = <Tree*>v.data if v.record.marks & RECORD_TREES else NULL
+    v.trees = <Tree*>v.data if record_has_trees(&v.record) else NULL
     v.expire_ms = v.record.expire_ms
+
+
+cdef inline uint32_t type_of(const Record* r) noexcept nogil:
+    """The type, and what a string remembers of its making: a new record's `type`."""
+    return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
 
 
 cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexcept nogil:
@@ -394,12 +405,12 @@ cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes
     return STATUS_OK
 
 
-cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                             uint64_t size, int64_t expire_ms, Value* out) noexcept nogil:
     return create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, out)
 
 
-cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type, const uint8_t* value,
+cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type, const uint8_t* value,
                    uint64_t size, int64_t expire_ms, uint64_t extent, Value* out) noexcept nogil:
     cdef uint64_t position
     cdef Status status
@@ -409,10 +420,9 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
     if unlikely(status != STATUS_OK):
         return status
-    slot = index_insert(index_of(ks, db), hash, position | access_new(ks), keyspace_hash_at, ks)
+    slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
-    changed(ks, db, key, key_bytes, hash)
     if out != NULL:
         out.slot = slot
         out.db = db
@@ -421,7 +431,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     return STATUS_OK
 
 
-cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int type,
+cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type,
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
@@ -429,7 +439,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and v.type == type
+    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
               and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
     else:
@@ -440,13 +450,17 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     return STATUS_OK
 
 
-cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int type,
+cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                          const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Value v
+    cdef Status status
     if keyspace_find(ks, db, key, key_bytes, hash, FIND_WRITE, &v):
         return keyspace_replace(ks, &v, key, key_bytes, type, value, value_bytes, expire_ms)
-    return create(ks, db, key, key_bytes, hash, type, value, value_bytes,
-                  EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, NULL)
+    status = create(ks, db, key, key_bytes, hash, type, value, value_bytes,
+                    EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, NULL)
+    if likely(status == STATUS_OK):
+        changed(ks, db, key, key_bytes, hash)
+    return status
 
 
 cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t size) noexcept nogil:
@@ -478,14 +492,16 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         room = size + min(size // 2 + 8, <uint64_t>ROOM_BYTES_MAX) if size > r.value_bytes else size
         if key_bytes + room + 32 > ks.log.record_bytes_max:
             room = size
-        status = write_record(ks, ks.db_index[v.db], key, key_bytes, v.type, NULL, size, room, r.expire_ms, 0, &position)
+        status = write_record(ks, ks.db_index[v.db], key, key_bytes, type_of(r), NULL, size, room, r.expire_ms, 0, &position)
         if status != STATUS_OK:
             return status
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
         kill(ks, &old, 0)
-    changed(ks, v.db, key, key_bytes, v.hash)
+    if v.type == TYPE_STRING:
+        r.at[1] |= RECORD_RAW
+        r.marks |= RECORD_RAW
     return STATUS_OK
 
 
@@ -506,22 +522,13 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
     return True
 
 
-cdef inline int whole_type(const Value* v) noexcept nogil:
-    return v.type | (TYPE_TREES if v.trees != NULL else 0)
-
-
-cdef Status set_copied_trees(Keyspace* ks, const Value* v, int to_db, const uint8_t* to_key, size_t to_key_bytes,
-                             uint64_t hash) noexcept nogil:
-    """The key gets trees of its own, copies of those of v."""
-    cdef Tree[4] copies
-    cdef Status status = STATUS_OK
+cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
     cdef uint64_t count = v.size // sizeof(Tree), done = 0
-    INVARIANT(count <= 4)
+    cdef Status status = STATUS_OK
+    INVARIANT(count <= TREES_MAX)
     while status == STATUS_OK and done < count:
         status = tree_copy(ks.forest, &v.trees[done], &copies[done])
         done += status == STATUS_OK
-    if status == STATUS_OK:
-        status = keyspace_set(ks, to_db, to_key, to_key_bytes, hash, whole_type(v), <const uint8_t*>copies, v.size, v.expire_ms)
     if status != STATUS_OK:
         retire_trees(ks, copies, done * sizeof(Tree))
     return status
@@ -531,7 +538,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     cdef Record* r = &v.record
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, whole_type(v), v.data, v.size, v.size, expire_ms,
+        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms,
                          KEEP_TREES | (KEEP_EXTENT if r.extent != 0 and r.key != NULL else 0))
         if status != STATUS_OK:
             return status
@@ -542,24 +549,36 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
 cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
                           size_t to_key_bytes, bint move) noexcept nogil:
     cdef uint64_t hash = hash_bytes(to_key, to_key_bytes, ks.seed)
-    cdef Value target
+    cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
+    cdef Value target, copy
     cdef Status status
     cdef int keep = 0
+    cdef const uint8_t* value = v.data
+    cdef Tree[TREES_MAX] copies
+    cdef bint taken
     if move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max:
         keep = KEEP_EXTENT
-    if move and v.trees != NULL:
-        keep |= KEEP_TREES
-    if keep:
-        if keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target):
-            remove(ks, &target, 0)
-        status = create(ks, to_db, to_key, to_key_bytes, hash, whole_type(v), <uint8_t*>v.trees, v.size, v.expire_ms,
-                        v.record.extent if keep & KEEP_EXTENT else 0, NULL)
-    elif v.trees != NULL:
-        status = set_copied_trees(ks, v, to_db, to_key, to_key_bytes, hash)
-    else:
-        status = keyspace_set(ks, to_db, to_key, to_key_bytes, hash, v.type, v.data, v.size, v.expire_ms)
+    if v.trees != NULL:
+        if move:
+            keep |= KEEP_TREES
+        else:
+            status = copy_trees(ks, v, copies)
+            if status != STATUS_OK:
+                return status
+            value = <const uint8_t*>copies
+    taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
+    # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
+    status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
+                    NULL if keep & KEEP_EXTENT else value, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
+    if status != STATUS_OK and value != v.data:
+        retire_trees(ks, copies, v.size)
     if status != STATUS_OK:
         return status
+    if move:
+        copy.slot[0] = slot_with_access(copy.slot[0], access)
+    if taken:
+        remove(ks, &target, 0)
+    changed(ks, to_db, to_key, to_key_bytes, hash)
     if move:
         remove(ks, v, keep)
         changed(ks, v.db, key, key_bytes, v.hash)
@@ -586,20 +605,30 @@ cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
     return ks.with_ttl[ks.db_index[db]]
 
 
-cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, void (*emit)(void* context, const Record* r) noexcept nogil,
+cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
                             void* context) noexcept nogil:
     cdef const Index* index = index_of(ks, db)
     cdef uint64_t* bucket = index.buckets + index_scan_bucket(index, cursor) * BUCKET_SLOTS
-    cdef Record r
-    cdef int i
+    cdef uint64_t[EXPIRED_PER_SCAN] expired
+    cdef Value v
+    cdef int i, count = 0
     while bucket != NULL:
         for i in range(BUCKET_SLOTS):
             if bucket[i] == 0 or slot_is_link(bucket[i]):
                 break
-            record_decode(log_at(ks.log, slot_position(bucket[i])), &r)
-            if r.expire_ms < 0 or r.expire_ms > ks.now_ms:
-                emit(context, &r)
+            record_decode(log_at(ks.log, slot_position(bucket[i])), &v.record)
+            if not has_expired(ks, &v.record):
+                emit(context, &v.record)
+            elif expire and count < EXPIRED_PER_SCAN:
+                expired[count] = slot_position(bucket[i])
+                count += 1
         bucket = index_next(index, bucket)
+    # Not on the way: taking a slot away moves others of its bucket.
+    v.db = db
+    for i in range(count):
+        v.hash = keyspace_hash_at(ks, expired[i])
+        record_decode(log_at(ks.log, expired[i]), &v.record)
+        drop_expired(ks, &v)
     return index_scan_next(index, cursor)
 
 
@@ -630,7 +659,7 @@ cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil:
         first = <int>(random_next(ks) % <uint64_t>n)
         for i in range(n):
             record_decode(log_at(ks.log, slot_position(slots[(first + i) % n])), out)
-            if out.expire_ms < 0 or out.expire_ms > ks.now_ms:
+            if not has_expired(ks, out):
                 return True
     return False
 
@@ -655,6 +684,8 @@ cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
     retired.sequence = ks.log.sequence
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
+    if is_empty(ks):
+        ks.access_switched = 0
 
 
 cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil:

@@ -92,7 +92,8 @@ cdef Window* window_for(Log* log, int64_t expire_ms, uint32_t* level, uint64_t* 
     cdef uint64_t number
     cdef Window* window
     while k < WINDOW_LEVELS - 1:
-        number = <uint64_t>expire_ms >> (k + WINDOW_LEVEL_MIN)
+        # A record that is expired already (born so, or moved while nothing is reaped) goes with the next window that will be reaped.
+        number = max(<uint64_t>expire_ms >> (k + WINDOW_LEVEL_MIN), log.window_due[k])
         window = &log.windows[k * WINDOW_RING + (number & (WINDOW_RING - 1))]
         if likely(window.number == number + 1 or window.number == 0):
             window.number = number + 1
@@ -177,6 +178,8 @@ cdef void log_due(Log* log) noexcept nogil:
     for level in range(min(log.levels_used, WINDOW_LEVELS - 1)):
         current = <uint64_t>log.now_ms >> (level + WINDOW_LEVEL_MIN)
         if current <= log.window_due[level]:
+            # Less: the clock was set back, and the windows of that time come once more.
+            log.window_due[level] = current
             continue
         if current - log.window_due[level] < WINDOW_RING:
             for n in range(log.window_due[level], current):

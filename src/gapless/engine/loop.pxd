@@ -1,7 +1,8 @@
 """The loop: sockets in and out, and the order in which clients get their turn.
 
 A turn: wait for events; read and parse what ready clients sent into a batch of requests, at most CLIENT_SHARE of each, prefetching index
-buckets on the way; prefetch the records; execute; send each client its replies at once; then a slice of background work. A client of
+buckets on the way; prefetch the records; execute; send each client its replies at once; then a slice of background work, by what
+the batch has left to do: while clients press, cleaning may take a third of the time, so that holes can't outgrow it. A client of
 which more has arrived than its share goes on in the next turn, after the others.
 
 Input is read into an area that all share; only what is left of it (the beginning of a request) is copied to a buffer of the client's own.
@@ -60,6 +61,7 @@ cdef struct Loop:
     bint pause_all             # else only commands that write
     bint stopping
     int64_t cron_due_ns
+    int64_t paid_ns            # when the last batch, or the turn, had paid for its background work
     LoopStats stats
     # settings
     uint64_t query_bytes_max

@@ -10,19 +10,19 @@ from gapless.engine.call cimport (
     SESSION_CLOSE_NOW, SESSION_MULTI, Call, Command, Dispatch)
 from gapless.engine.cleaner cimport cleaner_has_work
 from gapless.engine.client cimport (
-    CLIENT_AGAIN, CLIENT_DEAF, CLIENT_DOOMED, CLIENT_IN_BATCH, CLIENT_PAUSED, Client, client_ask, client_doom,
-    client_drop_query, client_send, client_touch, clients_accept, clients_check, clients_close, clients_flush,
-    clients_free_doomed, clients_init)
+    CLIENT_AGAIN, CLIENT_DEAF, CLIENT_DOOMED, CLIENT_IN_BATCH, CLIENT_PAUSED, CLIENT_WANTS_WRITE, REPLY_BYTES,
+    Client, client_ask, client_check_output, client_doom, client_drop_query, client_send, client_touch,
+    clients_accept, clients_check, clients_close, clients_flush, clients_free_doomed, clients_init)
+from gapless.engine.client_memory cimport client_count, client_memory_bound, client_memory_measured
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find
 from gapless.engine.keyspace cimport (
-    keyspace_background, keyspace_committed, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record,
-    keyspace_tick)
+    keyspace_background, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_tick)
 from gapless.engine.lock cimport EngineLock, lock_leave, lock_wait, lock_yield
 from gapless.engine.reply cimport reply_error
 from gapless.engine.resp cimport PARSE_MORE, PARSE_NOTHING, RESP_PADDING, Request, pool_reset, resp_parse
 from gapless.engine.sockets cimport (
-    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, MSG_DONTWAIT, close, epoll_create1, epoll_event,
-    epoll_wait, gapless_drain, gapless_epoll, gapless_eventfd, gapless_resident, gapless_signal, gapless_statm, recv)
+    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, close, epoll_create1,
+    epoll_event, epoll_wait, gapless_drain, gapless_epoll, gapless_eventfd, gapless_resident, gapless_signal, gapless_statm, recv)
 
 
 cdef enum:
@@ -128,6 +128,14 @@ cdef void _free_doomed(Loop* loop) noexcept nogil:
 
 # ---- execution
 
+cdef void _pay(Loop* loop) noexcept nogil:
+    """A batch pays for what it left behind: background work of at most half the time it took, and of one slice."""
+    cdef int64_t now = clock_monotonic_ns()
+    cdef int64_t budget = (now - loop.paid_ns) // 2
+    budget = min(max(budget, BUSY_SLICE_MIN_NS), loop.slice_ns)
+    loop.paid_ns = now + keyspace_background(loop.dispatch.keys, budget, False)
+
+
 cdef void _run_batch(Loop* loop) noexcept nogil:
     cdef int i
     cdef Entry* e
@@ -140,6 +148,8 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
             e = &loop.entries[i]
             if e.hashed:
                 keyspace_prefetch_record(d.keys, e.client.session.db, e.hash)
+    # Where the first command's time begins: not with what was read, sent and cleaned since the last one.
+    d.tick = clock_ticks()
     for i in range(count):
         e = &loop.entries[i]
         c = e.client
@@ -158,12 +168,19 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
         call.size = e.size
         dispatch_execute(d, &call)
         c.commands += 1
-        if unlikely(c.reply.length - c.reply.sent > SEND_EARLY):
-            client_send(c)
+        if unlikely(c.reply.length > REPLY_BYTES or c.session.multi_bytes != 0):
+            if c.reply.length - c.reply.sent > SEND_EARLY:
+                if c.state & CLIENT_WANTS_WRITE:
+                    client_check_output(c)
+                else:
+                    client_send(c)
+            client_count(c)
+            client_memory_bound(&loop.clients)
     loop.entry_count = 0
     loop.stats.batches += 1
     pool_reset(&loop.pool)
     clients_flush(&loop.clients)
+    _pay(loop)
 
 
 # ---- input
@@ -280,7 +297,10 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
     cdef ssize_t n
     cdef uint8_t* at
     if c.state & (CLIENT_AGAIN | CLIENT_DOOMED):
-        if c.state & CLIENT_PAUSED and not c.state & CLIENT_DEAF:
+        if c.state & CLIENT_DEAF:
+            # Of one that is not read only its end is heard: what it has asked for is not done.
+            client_doom(c)
+        elif c.state & CLIENT_PAUSED:
             # What it sends stays with the system until the pause is over.
             c.state |= CLIENT_DEAF
             client_ask(c)
@@ -317,7 +337,8 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
             c.query = <uint8_t*>realloc(c.query, room)
             INVARIANT(c.query != NULL)
             c.query_room = room
-        elif c.partial.need <= c.query_length:
+        elif c.partial.need <= c.query_length and c.query[0] == c'*':
+            # (A line is read as Redis reads it: what has come by the time it is over its limit depends on that.)
             want = c.query_room - c.query_length - RESP_PADDING
         at = c.query + c.query_length
         if want > READ_AHEAD_MAX:
@@ -336,6 +357,11 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
             loop.stats.query_limit_disconnections += 1
             client_doom(c)
             return
+        if c.query_length > c.query_touched:
+            client_count(c)
+            client_memory_bound(&loop.clients)
+            if unlikely(c.state & CLIENT_DOOMED):
+                return
         _parse_own(loop, c)
         return
     c.state &= ~<uint32_t>(CLIENT_AGAIN | CLIENT_PAUSED)
@@ -382,12 +408,11 @@ cdef void _go_on(Loop* loop) noexcept nogil:
 
 cdef void _cron(Loop* loop) noexcept nogil:
     """10 times a second: memory, clients that are idle or too slow, Python's part."""
-    cdef uint64_t committed
     loop.resident_bytes = gapless_resident(loop.statm_fd)
     if loop.resident_bytes > loop.resident_peak:
         loop.resident_peak = loop.resident_bytes
-    committed = keyspace_committed(loop.dispatch.keys)
-    loop.dispatch.keys.memory_base = loop.resident_bytes - committed if loop.resident_bytes > committed else 0
+    client_memory_measured(&loop.clients, loop.resident_bytes)
+    client_memory_bound(&loop.clients)
     clients_check(&loop.clients)
     if loop.cron != NULL and loop.cron(loop.dispatch.engine):
         loop.stopping = True
@@ -397,12 +422,13 @@ cdef void loop_run(Loop* loop) noexcept nogil:
     cdef epoll_event events[EVENTS_MAX]
     cdef epoll_event* event
     cdef int count, i, timeout
-    cdef int64_t start, end, budget, used, busy_ns = 0
+    cdef int64_t start, end, budget, busy_ns = 0
     cdef bint more = False     # background work is left: look for events without waiting
     cdef void* p
     cdef Client* c
     cdef Dispatch* d = loop.dispatch
     cdef uint64_t batches
+    cdef bint accepting = False
     loop.stopping = False
     loop.cron_due_ns = clock_monotonic_ns()
     start = end = loop.cron_due_ns
@@ -418,8 +444,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
         count = epoll_wait(loop.epoll_fd, events, EVENTS_MAX, timeout)
         lock_wait(loop.lock)
         start = clock_monotonic_ns()
+        loop.paid_ns = start
         keyspace_tick(d.keys)
-        d.tick = clock_ticks()
         batches = loop.stats.batches
         loop.stats.turns += 1
         for i in range(count):
@@ -429,12 +455,13 @@ cdef void loop_run(Loop* loop) noexcept nogil:
                 if p == <void*>&loop.wake_fd:
                     gapless_drain(loop.wake_fd)
                 else:
-                    clients_accept(&loop.clients, (<int*>p)[0])
+                    accepting = True
                 continue
             c = <Client*>p
             if unlikely(event.events & EPOLLOUT):
                 client_send(c)
-            if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP):
+                client_count(c)
+            if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
                 _read(loop, c)
         if loop.again_count:
             if loop.pause_until_ms != 0 and d.keys.now_ms >= loop.pause_until_ms:
@@ -445,18 +472,19 @@ cdef void loop_run(Loop* loop) noexcept nogil:
         loop.area_used = 0
         if unlikely(loop.clients.any_doomed):
             _free_doomed(loop)
+        if unlikely(accepting):
+            # Last, so that who has gone makes room for who comes.
+            accepting = False
+            for i in range(count):
+                p = events[i].data.ptr
+                if p >= <void*>&loop.listeners[0] and p < <void*>&loop.listeners[LISTENERS_MAX]:
+                    clients_accept(&loop.clients, (<int*>p)[0])
         end = clock_monotonic_ns()
         if count > 0 and <uint64_t>(end - start) > loop.stats.longest_turn_ns:
             loop.stats.longest_turn_ns = end - start
         if loop.stats.batches != batches:
-            budget = (end - start) // 2
-            if budget < BUSY_SLICE_MIN_NS:
-                budget = BUSY_SLICE_MIN_NS
-            if budget > loop.slice_ns:
-                budget = loop.slice_ns
-            used = keyspace_background(d.keys, budget, False)
             # What is owed is done; what could be done besides is done while nobody asks for anything.
-            more = used > 0 or cleaner_has_work(d.keys)
+            more = cleaner_has_work(d.keys)
             busy_ns = end
         else:
             budget = min(loop.slice_ns, BETWEEN_SLICE_NS) if end - busy_ns < BETWEEN_NS else loop.slice_ns

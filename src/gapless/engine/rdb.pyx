@@ -3,10 +3,10 @@ from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
-from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, store_u16, store_u64
+from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.hash_value cimport Hash, hash_abandon, hash_begin, hash_of_value, hash_store
 from gapless.engine.keyspace cimport (
@@ -331,7 +331,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     if ttl_ms == 0:
         ttl_ms = EXPIRE_NEVER
     elif not options.absolute:
-        ttl_ms = INT64_MAX if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
+        # Beyond the end of time is long ago, as it is in Redis.
+        ttl_ms = 0 if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
     if call.argv[3].data[0] == RDB_TYPE_STRING:
         done = restore_string(call, &reader, ttl_ms)
     elif rdb_is_hash(call.argv[3].data[0]):

@@ -301,7 +301,7 @@ cdef object _load_kinds():
     global _kinds
     from gapless.commands import replies
     _kinds = (replies.Status, replies.Error, replies.NullArray, replies.Verbatim, replies.Push, replies.NO_REPLY,
-              replies.OrderedSet)
+              replies.OrderedSet, replies.Attribute, replies.Several)
     return _kinds
 
 
@@ -335,6 +335,15 @@ cdef int _reply_special(Reply* reply, object value) except -1:
             reply_object(reply, item)
     elif isinstance(value, kinds[6]):
         reply_set(reply, len(value.items))
+        for item in value.items:
+            reply_object(reply, item)
+    elif isinstance(value, kinds[7]):
+        if reply.protocol >= 3:
+            write_header(reply, c'|', len(value.pairs))
+            for name, item in value.pairs.items():
+                reply_object(reply, name)
+                reply_object(reply, item)
+    elif isinstance(value, kinds[8]):
         for item in value.items:
             reply_object(reply, item)
     else:

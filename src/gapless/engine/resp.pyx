@@ -4,9 +4,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcpy
-from gapless.engine.base cimport INVARIANT, likely, unlikely
+from gapless.engine.base cimport INVARIANT, likely, parse_int64, unlikely
 from gapless.engine.call cimport Arg
-from gapless.engine.dispatch cimport parse_int64
 
 
 cdef enum:
@@ -125,7 +124,8 @@ cdef int _parse_inline(const uint8_t* data, size_t n, ArgPool* pool, Request* ou
     cdef const uint8_t* end = <const uint8_t*>memchr(data, c'\n', n)
     cdef size_t length
     cdef Line* line
-    if end == NULL:
+    # Redis looks for the end of a line in a C string: behind a NUL byte there is none.
+    if end == NULL or memchr(data, 0, <size_t>(end - data)) != NULL:
         if n > RESP_LINE_MAX:
             return _error(out, b"too big inline request")
         return PARSE_MORE

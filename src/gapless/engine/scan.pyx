@@ -2,9 +2,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memmove
-from gapless.engine.base cimport INVARIANT
+from gapless.engine.base cimport INVARIANT, parse_int64
 from gapless.engine.call cimport Call
-from gapless.engine.dispatch cimport arg_int64, arg_is, handler_register, parse_int64, reply_syntax_error
+from gapless.engine.dispatch cimport arg_int64, arg_is, handler_register, reply_syntax_error
 from gapless.engine.glob cimport glob_match
 from gapless.engine.keyspace cimport Keyspace, keyspace_random, keyspace_record_key, keyspace_scan
 from gapless.engine.record cimport (
@@ -72,7 +72,7 @@ cdef void cmd_keys(Call* call) noexcept nogil:
     walk_begin(&walk, call)
     set_pattern(&walk, &call.argv[1])
     while True:
-        cursor = keyspace_scan(call.keys, call.session.db, cursor, emit, &walk)
+        cursor = keyspace_scan(call.keys, call.session.db, cursor, False, emit, &walk)
         if cursor == 0:
             break
     middle = call.reply.length
@@ -163,7 +163,7 @@ cdef void cmd_scan(Call* call) noexcept nogil:
         return
     buckets = count * BUCKETS_PER_COUNT if count < (<int64_t>1 << 60) else count
     while True:
-        cursor = keyspace_scan(call.keys, call.session.db, cursor, emit, &walk)
+        cursor = keyspace_scan(call.keys, call.session.db, cursor, True, emit, &walk)
         buckets -= 1
         if cursor == 0 or buckets <= 0 or walk.seen >= count:
             break

@@ -12,6 +12,8 @@ FLAG_AUTHENTICATED: int
 FLAG_IN_EXEC: int
 FLAG_EMBEDDED: int
 FLAG_UNIX_SOCKET: int
+FLAG_LOCAL: int
+FLAG_DIRTY_CAS: int
 
 class SessionClosed(Exception): ...
 

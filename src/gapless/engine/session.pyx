@@ -6,10 +6,10 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 from gapless.engine.base cimport INVARIANT
 from gapless.engine.call cimport (
-    SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_EMBEDDED, SESSION_IN_EXEC, SESSION_MONITOR,
-    SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET,
+    SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_DIRTY_CAS, SESSION_EMBEDDED, SESSION_IN_EXEC,
+    SESSION_LOCAL, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET,
     Session as SessionStruct)
-from gapless.engine.client cimport Client, client_bytes, client_doom
+from gapless.engine.client cimport Client, client_doom
 from gapless.engine.dispatch cimport monitor_add, monitor_remove
 from gapless.engine.lock cimport lock_enter, lock_leave
 from gapless.engine.loop cimport Loop, loop_wake
@@ -28,6 +28,8 @@ FLAG_AUTHENTICATED = SESSION_AUTHENTICATED
 FLAG_IN_EXEC = SESSION_IN_EXEC
 FLAG_EMBEDDED = SESSION_EMBEDDED
 FLAG_UNIX_SOCKET = SESSION_UNIX_SOCKET
+FLAG_LOCAL = SESSION_LOCAL
+FLAG_DIRTY_CAS = SESSION_DIRTY_CAS
 
 
 class SessionClosed(Exception):
@@ -163,9 +165,9 @@ cdef class Session:
 
     @property
     def multi_count(self):
-        """Commands queued by MULTI; -1 outside a transaction."""
+        """Commands queued by MULTI, or run by EXEC; -1 outside a transaction."""
         cdef SessionStruct* s = self.get()
-        return s.multi_count if s.flags & SESSION_MULTI else -1
+        return s.multi_count if s.flags & (SESSION_MULTI | SESSION_IN_EXEC) else -1
 
     @property
     def multi_bytes(self):
@@ -191,7 +193,7 @@ cdef class Session:
             "rbp": c.reply.length,
             "obl": c.reply.length - c.reply.sent,
             "omem": c.reply.room,
-            "tot_mem": client_bytes(c),
+            "tot_mem": c.counted,
             "net_in": c.bytes_in,
             "net_out": c.bytes_out,
             "commands": c.commands,
@@ -262,7 +264,7 @@ cdef Session session_new(object engine, Loop* loop, int protocol):
     view.at.created_ms = view.at.active_ms = loop.dispatch.keys.now_ms
     lock_leave(loop.lock)
     view.at.protocol = protocol
-    view.at.flags = SESSION_EMBEDDED | SESSION_AUTHENTICATED
+    view.at.flags = SESSION_EMBEDDED | SESSION_AUTHENTICATED | SESSION_LOCAL
     view.at.python = <void*>view
     return view
 

@@ -1,7 +1,8 @@
 """The numbers of the compiled part, by name. See settings.pxd."""
 from libc.stdint cimport int64_t, uint64_t
+from gapless.engine.call cimport ALLOWED_ALL, ALLOWED_LOCAL, ALLOWED_NOBODY
 from gapless.engine.client cimport CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, OutputLimit
-from gapless.engine.keyspace cimport Keyspace
+from gapless.engine.keyspace cimport Keyspace, keyspace_set_policy
 from gapless.engine.loop cimport Loop
 from gapless.engine.slow_commands cimport SlowCommands
 
@@ -18,7 +19,7 @@ POLICIES = {
 
 
 cdef int settings_policy(Keyspace* ks, str name) except -1:
-    ks.policy = POLICIES[name]
+    keyspace_set_policy(ks, POLICIES[name])
     return 0
 
 
@@ -75,6 +76,10 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.clients.protected_mode = value
     elif name == "password_required":
         loop.dispatch.password_required = value
+    elif name == "maxmemory_clients":
+        loop.clients.bytes_max = value
+    elif name == "debug_command":
+        loop.dispatch.protected_allowed = {"no": ALLOWED_NOBODY, "local": ALLOWED_LOCAL, "yes": ALLOWED_ALL}[value]
     elif name == "clock_ms":
         ks.clock_override_ms = value
     else:

@@ -5,6 +5,7 @@ from collections import deque
 
 from libc.stdint cimport uint64_t
 from gapless.engine.call cimport COMMAND_FAST, Call
+from gapless.engine.secrets cimport arg_is_secret
 from gapless.engine.session cimport Session
 
 cdef enum:
@@ -54,7 +55,9 @@ cdef class SlowCommands:
                 args.append(b"... (%d more arguments)" % (call.argc - ARGS_MAX + 1))
                 break
             n = call.argv[i].size
-            if n > ARG_BYTES_MAX:
+            if arg_is_secret(call, i):
+                args.append(b"(redacted)")
+            elif n > ARG_BYTES_MAX:
                 args.append(call.argv[i].data[:ARG_BYTES_MAX] + b"... (%d more bytes)" % (n - ARG_BYTES_MAX))
             else:
                 args.append(call.argv[i].data[:n])

@@ -82,6 +82,7 @@ cdef extern from * nogil:
     int EPOLLOUT
     int EPOLLERR
     int EPOLLHUP
+    int EPOLLRDHUP
     int EPOLL_CTL_ADD
     int EPOLL_CTL_MOD
     int EPOLL_CLOEXEC

@@ -1,7 +1,7 @@
 """What the engine counts, as Python's dicts. See statistics.pxd."""
 from libc.stdint cimport uint32_t, uint64_t
 from gapless.engine.call cimport LATENCY_BUCKETS, Command, Dispatch
-from gapless.engine.client cimport Client, client_bytes
+from gapless.engine.client cimport Client
 from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed
 from gapless.engine.log cimport SEGMENT_FREE, Segment
@@ -30,7 +30,7 @@ cdef dict statistics_counters(Loop* loop):
     cdef Dispatch* d = loop.dispatch
     cdef Keyspace* ks = d.keys
     cdef int db
-    cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0, buffers = 0
+    cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0
     cdef uint64_t input_max = 0, output_max = 0
     cdef uint32_t expired = 0, watching = 0, unit
     cdef Client* c
@@ -48,7 +48,6 @@ cdef dict statistics_counters(Loop* loop):
             bytes_index += index_bytes(ks.index[db])
     c = loop.clients.first
     while c != NULL:
-        buffers += client_bytes(c)
         input_max = max(input_max, c.query_room)
         output_max = max(output_max, c.reply.room)
         watching += c.session.watched_count > 0
@@ -77,7 +76,7 @@ cdef dict statistics_counters(Loop* loop):
         pages_used=pages.used, pages_retired=ks.forest.pages_retired, pages_cached=pages.cached_count, pages_free=pages.free_count,
         pages_page_bytes=pages.page_bytes, pages_bytes_given_back=pages.bytes_given_back,
         commands=d.calls, errors=d.errors,
-        clients=loop.clients.count, client_bytes=buffers,
+        clients=loop.clients.count, client_bytes=loop.clients.bytes,
         resident_bytes=loop.resident_bytes, resident_bytes_peak=loop.resident_peak,
         monitors=d.monitor_count)
     return found

@@ -23,6 +23,12 @@ cdef enum:
     UNITS_SPARE = 4
 
 
+cdef enum Closed:
+    CLOSED_NOT = 0
+    CLOSED_BY_OWNER = 1
+    CLOSED_BY_FORK = 2              # this process has but a copy
+
+
 cdef struct Text:
     const uint8_t* data
     size_t size
@@ -30,12 +36,12 @@ cdef struct Text:
 
 # What redis-py sends for it.
 cdef object as_bytes(object value)
-cdef int raise_closed() except -1
+cdef int raise_closed(int why) except -1
 cdef int raise_status(Status status) except -1
 cdef int raise_wrong_type() except -1
-# A duration or a point in time in ms; unit is that of a plain number: 1 or 1000.
-cdef int64_t milliseconds(object amount, int64_t unit, const char* command) except? -1
-cdef int64_t positive_ms(object amount, int64_t unit, const char* command) except? -1
+# A duration (relative: int or timedelta) or a point in time (int or datetime) in ms; unit is that of a plain number: 1 or 1000.
+cdef int64_t milliseconds(object amount, int64_t unit, bint relative, const char* command) except? -1
+cdef int64_t positive_ms(object amount, int64_t unit, bint relative, const char* command) except? -1
 
 
 cdef inline object text_of(object value, Text* out):
@@ -59,7 +65,7 @@ cdef class StoreAccess:
     cdef int database
     cdef Engine engine             # None: the keyspace is the store's own
     cdef bint owns                 # the keyspace
-    cdef bint closed
+    cdef int closed                # Closed
     cdef uint64_t background_at    # log.bytes_appended at the last slice of background work
     cdef uint64_t credit_until     # log.bytes_appended up to which room has been made
     cdef list collected
@@ -69,10 +75,11 @@ cdef class StoreAccess:
 
     cdef inline int enter(self) except -1:
         """REQUIRED before any use of the keyspace, whose lock is the engine's, or the GIL when there is none."""
-        if unlikely(self.closed):
-            raise_closed()
         if self.engine is not None:
             lock_enter(&self.engine.lock)
+        if unlikely(self.closed):
+            self.leave()
+            raise_closed(self.closed)
         return 0
 
     cdef inline void leave(self) noexcept:

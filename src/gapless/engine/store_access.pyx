@@ -1,4 +1,6 @@
 """The embedded API's way to the keyspace. See store_access.pxd."""
+from datetime import datetime, timedelta
+
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from gapless.engine.base cimport STATUS_FULL, STATUS_TOO_LARGE, Status, unlikely
 from gapless.engine.engine cimport Engine
@@ -25,11 +27,14 @@ cdef object as_bytes(object value):
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"expected bytes, str, int or float, not {type(value).__name__}")
+        raise TypeError(f"keys and values must be bytes, str, int or float, not {type(value).__name__}: {value!r}")
     return repr(value).encode()
 
 
-cdef int raise_closed() except -1:
+cdef int raise_closed(int why) except -1:
+    if why == CLOSED_BY_FORK:
+        raise ClosedError("the store belongs to the process that was forked: open one of your own after os.fork(), "
+                          "or connect to the port of its serve()")
     raise ClosedError("the store is closed")
 
 
@@ -49,8 +54,7 @@ cdef int raise_expire_time(const char* command) except -1:
     raise ResponseError(f"ERR invalid expire time in '{command.decode()}' command")
 
 
-cdef int64_t milliseconds(object amount, int64_t unit, const char* command) except? -1:
-    """A duration or a point in time in ms; unit is that of a plain number: 1 or 1000."""
+cdef int64_t milliseconds(object amount, int64_t unit, bint relative, const char* command) except? -1:
     cdef int64_t n
     cdef int overflow = 0
     if isinstance(amount, int):
@@ -58,15 +62,16 @@ cdef int64_t milliseconds(object amount, int64_t unit, const char* command) exce
         if unlikely(overflow or n >= MILLISECONDS_MAX // unit or n <= -MILLISECONDS_MAX // unit):
             raise_expire_time(command)
         return n * unit
-    if hasattr(amount, "total_seconds"):
+    if relative and isinstance(amount, timedelta):
         return <int64_t>round(amount.total_seconds() * 1000)
-    if hasattr(amount, "timestamp"):
+    if not relative and isinstance(amount, datetime):
         return <int64_t>round(amount.timestamp() * 1000)
-    raise TypeError(f"expected an int, a timedelta or a datetime, not {type(amount).__name__}")
+    raise TypeError(f"the time of '{command.decode()}' must be an int or a {'timedelta' if relative else 'datetime'}, "
+                    f"not {type(amount).__name__}: {amount!r}")
 
 
-cdef int64_t positive_ms(object amount, int64_t unit, const char* command) except? -1:
-    cdef int64_t n = milliseconds(amount, unit, command)
+cdef int64_t positive_ms(object amount, int64_t unit, bint relative, const char* command) except? -1:
+    cdef int64_t n = milliseconds(amount, unit, relative, command)
     if unlikely(n <= 0):
         raise_expire_time(command)
     return n
@@ -77,7 +82,7 @@ cdef class StoreAccess:
 
     def __cinit__(self, *args, **kwargs):
         self.ks = NULL
-        self.closed = True
+        self.closed = CLOSED_BY_OWNER
 
     def __init__(self, Engine engine=None, *, uint32_t segment_bytes=1 << 20, uint64_t address_bytes=<uint64_t>1 << 40, int databases=16,
                  uint64_t seed=1):
@@ -90,7 +95,7 @@ cdef class StoreAccess:
         if self.ks == NULL:
             raise MemoryError("the system refuses to reserve the addresses")
         self.owns = engine is None
-        self.closed = False
+        self.closed = CLOSED_NOT
 
     def __dealloc__(self):
         if self.owns:

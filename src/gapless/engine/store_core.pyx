@@ -2,9 +2,12 @@
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.index cimport BUCKET_BYTES
 from gapless.engine.keyspace cimport (
-    Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_size, keyspace_tick)
+    Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_set_policy, keyspace_size, keyspace_tick)
+from gapless.engine.lock cimport lock_enter
 from gapless.engine.log cimport Segment
-from gapless.engine.record cimport RECORD_TTL, TYPE_STRING, record_head_bytes
+from gapless.engine.record cimport (
+    RECORD_DB_MASK, RECORD_KEY_IN_EXTENT, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_WIDE_TTL, TYPE_STRING, record_head_bytes)
+from gapless.engine.store_access cimport CLOSED_BY_FORK, CLOSED_BY_OWNER, CLOSED_NOT
 from gapless.engine.store_strings cimport StoreStrings
 
 from gapless.errors import ResponseError
@@ -27,7 +30,32 @@ cdef class StoreCore(StoreStrings):
 
     def close(self):
         """Ends the use of the store; every call after it raises ClosedError. Its memory goes with its last reference."""
-        self.closed = True
+        if self.engine is not None:
+            lock_enter(&self.engine.lock)
+        if self.closed == CLOSED_NOT:
+            self.closed = CLOSED_BY_OWNER
+        self.leave()
+
+    @property
+    def opened(self):
+        """Whether it may be used."""
+        return self.closed == CLOSED_NOT
+
+    # ---- os.fork()
+
+    def hold(self):
+        """Waits until no other thread is in the store, and keeps all of them out until release()."""
+        lock_enter(&self.engine.lock)
+
+    def release(self):
+        """Ends hold()."""
+        self.leave()
+
+    def disown(self):
+        """In the child of a fork: closes its copies of the sockets; every later call raises ClosedError."""
+        if self.closed == CLOSED_NOT:
+            self.closed = CLOSED_BY_FORK
+        self.engine.close()
 
     # ---- memory and time
 
@@ -88,7 +116,7 @@ cdef class StoreCore(StoreStrings):
 
     @policy.setter
     def policy(self, int policy):
-        self.ks.policy = policy
+        keyspace_set_policy(self.ks, policy)
 
     def counters(self):
         """What the engine counts, by name."""
@@ -115,7 +143,9 @@ cdef class StoreCore(StoreStrings):
 
 
 def layout():
-    """Bytes of the structs whose size is a promise, by name. For tests."""
+    """Bytes of the structs whose size is a promise, and the bits of a record's second byte, by name. For tests."""
     return {"segment": sizeof(Segment), "bucket": BUCKET_BYTES,
             "record_16_64": record_head_bytes(TYPE_STRING, 0, 16, 64) + 16 + 64,
-            "record_16_64_ttl": record_head_bytes(TYPE_STRING | RECORD_TTL, 0, 16, 64) + 16 + 64}
+            "record_16_64_ttl": record_head_bytes(TYPE_STRING | RECORD_TTL, 0, 16, 64) + 16 + 64,
+            "mark_database": RECORD_DB_MASK, "mark_wide_ttl": RECORD_WIDE_TTL, "mark_key_in_extent": RECORD_KEY_IN_EXTENT,
+            "mark_raw": RECORD_RAW, "mark_text": RECORD_TEXT}

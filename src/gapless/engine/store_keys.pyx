@@ -9,6 +9,7 @@ from gapless.engine.keyspace cimport (
     keyspace_scan, keyspace_size, keyspace_swap, keyspace_tick)
 from gapless.engine.record cimport Record
 from gapless.engine.store_access cimport StoreAccess, Text, milliseconds, raise_status, text_of
+from gapless.engine.transactions cimport transactions_flushing
 
 from gapless.errors import ResponseError
 
@@ -45,22 +46,27 @@ cdef class StoreKeys(StoreAccess):
     def delete(self, *names):
         """Deletes keys; how many were there. O(1) each, whatever their size."""
         cdef Py_ssize_t n = 0
-        for name in names:
-            n += self.remove(name)
+        self.enter()
+        try:
+            for name in names:
+                n += self.remove(name)
+        finally:
+            self.leave()
         return n
 
     def unlink(self, *names):
         """The same as `delete`."""
-        cdef Py_ssize_t n = 0
-        for name in names:
-            n += self.remove(name)
-        return n
+        return StoreKeys.delete(self, *names)
 
     def exists(self, *names):
         """How many of the keys are there; one given twice counts twice."""
         cdef Py_ssize_t n = 0
-        for name in names:
-            n += self.there(name)
+        self.enter()
+        try:
+            for name in names:
+                n += self.there(name)
+        finally:
+            self.leave()
         return n
 
     # ---- time to live
@@ -70,7 +76,7 @@ cdef class StoreKeys(StoreAccess):
         cdef Text key
         cdef Value v
         cdef Status status = STATUS_OK
-        cdef int64_t at = milliseconds(when, unit, command)
+        cdef int64_t at = milliseconds(when, unit, relative, command)
         cdef bint done = False
         if (how & CONDITION_NX and how != CONDITION_NX):
             raise ResponseError("ERR NX and XX, GT or LT options at the same time are not compatible")
@@ -245,6 +251,8 @@ cdef class StoreKeys(StoreAccess):
     def flushdb(self, bint asynchronous=False):
         """Deletes all keys of the database: O(1) now, their memory in slices with the writes that follow."""
         self.enter()
+        if self.engine is not None:
+            transactions_flushing(self.engine.dispatch, self.database, -1)
         keyspace_flush(self.ks, self.database)
         self.leave()
         return True
@@ -252,6 +260,8 @@ cdef class StoreKeys(StoreAccess):
     def flushall(self, bint asynchronous=False):
         """Deletes all keys of all databases: O(1) now, their memory in slices with the writes that follow."""
         self.enter()
+        if self.engine is not None:
+            transactions_flushing(self.engine.dispatch, -1, -1)
         keyspace_flush_all(self.ks)
         self.leave()
         return True
@@ -262,6 +272,8 @@ cdef class StoreKeys(StoreAccess):
         if not (0 <= first < self.ks.databases and 0 <= second < self.ks.databases):
             self.leave()
             raise ResponseError("ERR DB index is out of range")
+        if self.engine is not None:
+            transactions_flushing(self.engine.dispatch, first, second)
         keyspace_swap(self.ks, first, second)
         self.leave()
         return True
@@ -273,7 +285,7 @@ cdef class StoreKeys(StoreAccess):
         keyspace_tick(self.ks)
         self.collected = keys
         while True:
-            cursor = keyspace_scan(self.ks, self.database, cursor, collect, <void*>self)
+            cursor = keyspace_scan(self.ks, self.database, cursor, True, collect, <void*>self)
             if cursor == 0 or len(keys) >= count:
                 break
         self.collected = None

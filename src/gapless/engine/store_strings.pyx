@@ -2,12 +2,11 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
-from gapless.engine.base cimport STATUS_FULL, STATUS_OK, Status, unlikely
-from gapless.engine.dispatch cimport parse_int64
+from gapless.engine.base cimport STATUS_FULL, STATUS_OK, Status, parse_int64, unlikely
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_READ, FIND_WRITE, Value, keyspace_create, keyspace_delete_found, keyspace_find,
     keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_tick, keyspace_touched)
-from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport format_int64
 from gapless.engine.store_access cimport Text, positive_ms, raise_status, raise_wrong_type, text_of
 from gapless.engine.store_keys cimport StoreKeys
@@ -74,7 +73,7 @@ cdef class StoreStrings(StoreKeys):
         cdef Text key, data
         cdef Status status
         cdef uint64_t hash
-        cdef int64_t left = positive_ms(duration, unit, command)
+        cdef int64_t left = positive_ms(duration, unit, True, command)
         name = text_of(name, &key)
         value = text_of(value, &data)
         self.enter()
@@ -120,8 +119,8 @@ cdef class StoreStrings(StoreKeys):
             raise ResponseError("ERR syntax error")
         for i, time in enumerate(times):
             if time is not None:
-                expire_ms = positive_ms(time, 1000 if i % 2 == 0 else 1, b"set")
                 relative = i < 2
+                expire_ms = positive_ms(time, 1000 if i % 2 == 0 else 1, relative, b"set")
         name = text_of(name, &key)
         value = text_of(value, &data)
         self.enter()
@@ -184,6 +183,7 @@ cdef class StoreStrings(StoreKeys):
                 status = keyspace_resize(self.ks, &v, text.data, text.size, size + data.size)
                 if status == STATUS_OK:
                     memcpy(v.data + size, data.data, data.size)
+                    keyspace_touched(self.ks, &v, text.data, text.size)
                 self.housekeep()
             else:
                 status = self.put(&text, hash, &data, EXPIRE_NEVER)
@@ -213,15 +213,14 @@ cdef class StoreStrings(StoreKeys):
                 if v.type != TYPE_STRING:
                     raise_wrong_type()
                 size = v.size
-                if data.size and end > size:
-                    status = keyspace_resize(self.ks, &v, key.data, key.size, end)
-                elif data.size:
-                    keyspace_touched(self.ks, &v, key.data, key.size)
+                if data.size:
+                    status = keyspace_resize(self.ks, &v, key.data, key.size, max(size, end))
             elif data.size:
-                status = keyspace_create(self.ks, self.database, key.data, key.size, hash, TYPE_STRING, end,
+                status = keyspace_create(self.ks, self.database, key.data, key.size, hash, TYPE_STRING | RECORD_RAW, end,
                                          EXPIRE_NEVER, &v)
             if data.size and status == STATUS_OK:
                 memcpy(v.data + offset, data.data, data.size)
+                keyspace_touched(self.ks, &v, key.data, key.size)
                 size = max(size, end)
             self.housekeep()
         finally:
@@ -237,6 +236,10 @@ cdef class StoreStrings(StoreKeys):
         cdef uint64_t hash
         cdef int64_t old = 0, by
         cdef char[24] digits
+        if not isinstance(amount, int):
+            raise TypeError(f"the amount must be an int, not {type(amount).__name__}: {amount!r}; see incrbyfloat() for floats")
+        if not INT64_MIN <= amount <= INT64_MAX:
+            raise ResponseError("ERR value is not an integer or out of range")
         by = amount
         name = text_of(name, &key)
         self.enter()
@@ -326,6 +329,10 @@ cdef class StoreStrings(StoreKeys):
 
     def mset(self, mapping):
         """Sets all keys of a mapping."""
-        for name, value in mapping.items():
-            StoreStrings.__setitem__(self, name, value)
+        self.enter()
+        try:
+            for name, value in mapping.items():
+                StoreStrings.__setitem__(self, name, value)
+        finally:
+            self.leave()
         return True

@@ -3,12 +3,13 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from gapless.engine.base cimport STATUS_OK, Status, likely, unlikely
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error, reply_wrong_type,
+    arg_int64, arg_is, call_status, find_read, find_string, handler_register, reply_syntax_error, reply_wrong_type,
+    widen_string,
 )
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_delete, keyspace_delete_found,
+    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete_found,
     keyspace_expire, keyspace_find, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize,
-    keyspace_set,
+    keyspace_set, keyspace_touched,
 )
 from gapless.engine.record cimport TYPE_STRING
 from gapless.engine.reply cimport (
@@ -39,16 +40,12 @@ cdef enum SetOption:
 
 # ---- what several commands share
 
-cdef inline bint find_string(Call* call, int i, uint64_t hash, int how, Value* v, bint* wrong) noexcept nogil:
-    """True when the key of argv[i] is there and is a string; wrong: it is something else, and that was replied."""
-    wrong[0] = False
-    if not keyspace_find(call.keys, call.session.db, call.argv[i].data, call.argv[i].size, hash, how, v):
-        return False
-    if unlikely(v.type != TYPE_STRING):
-        reply_wrong_type(call)
-        wrong[0] = True
-        return False
-    return True
+cdef inline void reply_value(Call* call, const Value* v) noexcept nogil:
+    """What find_string() found."""
+    if v.data == NULL:
+        reply_null(call.reply)
+    else:
+        reply_bulk(call.reply, v.data, v.size)
 
 
 cdef bint expire_time(Call* call, int i, int unit, int64_t* expire_ms) noexcept nogil:
@@ -166,34 +163,24 @@ cdef void set_with_options(Call* call) noexcept nogil:
         i += 1
     if expire_at and not expire_time(call, expire_at, flags & SET_EXPIRES, &expire_ms):
         return
+    if flags & SET_KEEPTTL:
+        expire_ms = EXPIRE_KEEP
     if not flags & (SET_NX | SET_XX | SET_GET):
-        if expire_at and expire_ms <= call.keys.now_ms:
-            keyspace_delete(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash)
-            reply_ok(call.reply)
-        elif set_key(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms):
+        if set_key(call, 1, call.hash, &call.argv[2], expire_ms):
             reply_ok(call.reply)
         return
-    there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                          find_read(call) if flags & SET_GET else FIND_WRITE, &v)
     if flags & SET_GET:
-        if there and v.type != TYPE_STRING:
-            reply_wrong_type(call)
+        if not find_string(call, find_read(call), &v):
             return
-        if there:
-            reply_bulk(call.reply, v.data, v.size)
-        else:
-            reply_null(call.reply)
+        there = v.data != NULL
+        reply_value(call, &v)
+    else:
+        there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, FIND_WRITE, &v)
     if (flags & SET_NX and there) or (flags & SET_XX and not there):
         if not flags & SET_GET:
             reply_null(call.reply)
         return
-    if expire_at and expire_ms <= call.keys.now_ms:
-        # Born dead: Redis deletes the key and answers OK.
-        if there:
-            keyspace_delete_found(call.keys, &v, call.argv[1].data, call.argv[1].size)
-    elif not set_after_reply(call, 1, call.hash, &call.argv[2], EXPIRE_KEEP if flags & SET_KEEPTTL else expire_ms, before):
-        return
-    if not flags & SET_GET:
+    if set_after_reply(call, 1, call.hash, &call.argv[2], expire_ms, before) and not flags & SET_GET:
         reply_ok(call.reply)
 
 
@@ -221,31 +208,24 @@ cdef void cmd_psetex(Call* call) noexcept nogil:
 
 cdef void cmd_getset(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong
     cdef size_t before = call.reply.length
-    cdef bint there = find_string(call, 1, call.hash, find_read(call), &v, &wrong)
-    if wrong:
+    if not find_string(call, find_read(call), &v):
         return
-    if there:
-        reply_bulk(call.reply, v.data, v.size)
-    else:
-        reply_null(call.reply)
+    reply_value(call, &v)
     set_after_reply(call, 1, call.hash, &call.argv[2], EXPIRE_NEVER, before)
 
 
 cdef void cmd_getdel(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong
-    if find_string(call, 1, call.hash, find_read(call), &v, &wrong):
-        reply_bulk(call.reply, v.data, v.size)
+    if not find_string(call, find_read(call), &v):
+        return
+    reply_value(call, &v)
+    if v.data != NULL:
         keyspace_delete_found(call.keys, &v, call.argv[1].data, call.argv[1].size)
-    elif not wrong:
-        reply_null(call.reply)
 
 
 cdef void cmd_getex(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong
     cdef int flags = 0, i = 2, expire_at = 0
     cdef int64_t expire_ms = EXPIRE_NEVER
     while i < call.argc:
@@ -258,9 +238,10 @@ cdef void cmd_getex(Call* call) noexcept nogil:
             reply_syntax_error(call)
             return
         i += 1
-    if not find_string(call, 1, call.hash, find_read(call), &v, &wrong):
-        if not wrong:
-            reply_null(call.reply)
+    if not find_string(call, find_read(call), &v):
+        return
+    if v.data == NULL:
+        reply_null(call.reply)
         return
     if expire_at and not expire_time(call, expire_at, flags & SET_EXPIRES, &expire_ms):
         return
@@ -346,20 +327,18 @@ cdef void cmd_msetnx(Call* call) noexcept nogil:
 
 cdef void cmd_strlen(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong
-    if find_string(call, 1, call.hash, find_read(call), &v, &wrong):
+    if find_string(call, find_read(call), &v):
         reply_int(call.reply, <int64_t>v.size)
-    elif not wrong:
-        reply_int(call.reply, 0)
 
 
 cdef void cmd_append(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong
     cdef uint64_t old
     cdef const Arg* more = &call.argv[2]
-    if not find_string(call, 1, call.hash, FIND_WRITE, &v, &wrong):
-        if not wrong and set_key(call, 1, call.hash, more, EXPIRE_NEVER):
+    if not find_string(call, FIND_WRITE, &v):
+        return
+    if v.data == NULL:
+        if set_key(call, 1, call.hash, more, EXPIRE_NEVER):
             reply_int(call.reply, <int64_t>more.size)
         return
     old = v.size
@@ -368,12 +347,12 @@ cdef void cmd_append(Call* call) noexcept nogil:
     if not call_status(call, keyspace_resize(call.keys, &v, call.argv[1].data, call.argv[1].size, old + more.size)):
         return
     copy_bytes(v.data + old, more.data, more.size)
+    keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
     reply_int(call.reply, <int64_t>v.size)
 
 
 cdef void cmd_setrange(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong, there
     cdef int64_t offset
     cdef const Arg* part = &call.argv[3]
     if not arg_int64(call, 2, &offset):
@@ -381,34 +360,26 @@ cdef void cmd_setrange(Call* call) noexcept nogil:
     if offset < 0:
         reply_error(call.reply, b"ERR offset is out of range")
         return
-    there = find_string(call, 1, call.hash, FIND_WRITE, &v, &wrong)
-    if wrong:
+    if not find_string(call, FIND_WRITE, &v):
         return
     if part.size == 0:
-        reply_int(call.reply, <int64_t>v.size if there else 0)
+        reply_int(call.reply, <int64_t>v.size)
         return
     if not size_allowed(call, <uint64_t>offset + part.size):
         return
-    if not there:
-        if not call_status(call, keyspace_create(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                                                 TYPE_STRING, <uint64_t>offset + part.size, EXPIRE_NEVER, &v)):
-            return
-    elif not call_status(call, keyspace_resize(call.keys, &v, call.argv[1].data, call.argv[1].size,
-                                               max(v.size, <uint64_t>offset + part.size))):
+    if not widen_string(call, &v, <uint64_t>offset + part.size):
         return
     copy_bytes(v.data + offset, part.data, part.size)
+    keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
     reply_int(call.reply, <int64_t>v.size)
 
 
 cdef void cmd_getrange(Call* call) noexcept nogil:
     cdef Value v
-    cdef bint wrong
     cdef int64_t first, last, n
     if not arg_int64(call, 2, &first) or not arg_int64(call, 3, &last):
         return
-    if not find_string(call, 1, call.hash, find_read(call), &v, &wrong):
-        if not wrong:
-            reply_bulk(call.reply, b"", 0)
+    if not find_string(call, find_read(call), &v):
         return
     n = <int64_t>v.size
     if first < 0 and last < 0 and first > last:

@@ -1,21 +1,22 @@
 """Strings as numbers: INCR and its kin, INCRBYFLOAT."""
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from gapless.engine.base cimport parse_int64
 from gapless.engine.call cimport Call
-from gapless.engine.dispatch cimport arg_int64, call_status, handler_register, parse_int64, reply_wrong_type
+from gapless.engine.dispatch cimport arg_int64, call_status, find_string, handler_register
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_find, keyspace_replace, keyspace_set,
+    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_replace, keyspace_set,
 )
 from gapless.engine.long_double cimport add_long_double, format_long_double, parse_long_double
-from gapless.engine.record cimport TYPE_STRING
+from gapless.engine.record cimport RECORD_TEXT, TYPE_STRING
 from gapless.engine.reply cimport format_int64, reply_bulk, reply_error, reply_int
 
 
-cdef bint store(Call* call, Value* v, bint there, const char* text, int n) noexcept nogil:
-    if there:
-        return call_status(call, keyspace_replace(call.keys, v, call.argv[1].data, call.argv[1].size, TYPE_STRING,
+cdef bint store(Call* call, Value* v, uint32_t type, const char* text, int n) noexcept nogil:
+    if v.data != NULL:
+        return call_status(call, keyspace_replace(call.keys, v, call.argv[1].data, call.argv[1].size, type,
                                                   <const uint8_t*>text, <uint64_t>n, EXPIRE_KEEP))
     return call_status(call, keyspace_set(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                                          TYPE_STRING, <const uint8_t*>text, <uint64_t>n, EXPIRE_NEVER))
+                                          type, <const uint8_t*>text, <uint64_t>n, EXPIRE_NEVER))
 
 
 cdef void add(Call* call, int64_t delta) noexcept nogil:
@@ -23,21 +24,17 @@ cdef void add(Call* call, int64_t delta) noexcept nogil:
     cdef int64_t number = 0
     cdef char[24] text
     cdef int n
-    cdef bint there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                                    FIND_WRITE, &v)
-    if there:
-        if v.type != TYPE_STRING:
-            reply_wrong_type(call)
-            return
-        if not parse_int64(v.data, v.size, &number):
-            reply_error(call.reply, b"ERR value is not an integer or out of range")
-            return
+    if not find_string(call, FIND_WRITE, &v):
+        return
+    if v.data != NULL and not parse_int64(v.data, v.size, &number):
+        reply_error(call.reply, b"ERR value is not an integer or out of range")
+        return
     if (delta < 0 and number < INT64_MIN - delta) or (delta > 0 and number > INT64_MAX - delta):
         reply_error(call.reply, b"ERR increment or decrement would overflow")
         return
     number += delta
     n = format_int64(text, number)
-    if store(call, &v, there, text, n):
+    if store(call, &v, TYPE_STRING, text, n):
         reply_int(call.reply, number)
 
 
@@ -71,12 +68,9 @@ cdef void cmd_incrbyfloat(Call* call) noexcept nogil:
     cdef long double delta
     cdef char[5200] text
     cdef int n
-    cdef bint there = keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
-                                    FIND_WRITE, &v)
-    if there and v.type != TYPE_STRING:
-        reply_wrong_type(call)
+    if not find_string(call, FIND_WRITE, &v):
         return
-    if (there and not parse_long_double(v.data, v.size, &number)) or not parse_long_double(
+    if (v.data != NULL and not parse_long_double(v.data, v.size, &number)) or not parse_long_double(
             call.argv[2].data, call.argv[2].size, &delta):
         reply_error(call.reply, b"ERR value is not a valid float")
         return
@@ -84,7 +78,7 @@ cdef void cmd_incrbyfloat(Call* call) noexcept nogil:
         reply_error(call.reply, b"ERR increment would produce NaN or Infinity")
         return
     n = format_long_double(number, text, sizeof(text))
-    if store(call, &v, there, text, n):
+    if store(call, &v, TYPE_STRING | RECORD_TEXT, text, n):
         reply_bulk(call.reply, text, n)
 
 

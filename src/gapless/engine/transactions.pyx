@@ -9,7 +9,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 from gapless.engine.base cimport INVARIANT
 from gapless.engine.call cimport (
-    SESSION_DIRTY_CAS, SESSION_DIRTY_EXEC, SESSION_IN_EXEC, SESSION_MULTI, Arg, Call, Command, Dispatch, Session)
+    SESSION_DIRTY_CAS, SESSION_DIRTY_EXEC, SESSION_IN_EXEC, SESSION_MULTI, SESSION_REPLY_OFF, Arg, Call, Command, Dispatch,
+    Session)
 from gapless.engine.dispatch cimport dispatch_call, handler_register
 from gapless.engine.keyspace cimport FIND_PEEK, Value, keyspace_find, keyspace_hash
 from gapless.engine.reply cimport reply_array, reply_error, reply_null_array, reply_ok, reply_raw
@@ -45,15 +46,6 @@ cdef struct Queued:
 
 # ---- watched keys
 
-cdef void _on_change(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil:
-    cdef Dispatch* d = <Dispatch*>context
-    cdef Watch* w = (<Watches*>d.watches).buckets[hash % WATCH_BUCKETS]
-    while w != NULL:
-        if w.hash == hash and w.db == db and w.key_bytes == key_bytes and memcmp(w.key, key, key_bytes) == 0:
-            w.session.flags |= SESSION_DIRTY_CAS
-        w = w.bucket_next
-
-
 cdef void _unwatch_all(Dispatch* d, Session* session) noexcept nogil:
     cdef Watch* w = <Watch*>session.watched
     cdef Watch* following
@@ -70,6 +62,24 @@ cdef void _unwatch_all(Dispatch* d, Session* session) noexcept nogil:
         w = following
     session.watched = NULL
     session.watched_count = 0
+
+
+cdef Watch* _spoil(Dispatch* d, Watch* w) noexcept nogil:
+    """Its session's transaction will not run, so that it has nothing more to watch. Returns where its bucket begins."""
+    cdef Watch** bucket = &(<Watches*>d.watches).buckets[w.hash % WATCH_BUCKETS]
+    w.session.flags |= SESSION_DIRTY_CAS
+    _unwatch_all(d, w.session)
+    return bucket[0]
+
+
+cdef void _on_change(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil:
+    cdef Dispatch* d = <Dispatch*>context
+    cdef Watch* w = (<Watches*>d.watches).buckets[hash % WATCH_BUCKETS]
+    while w != NULL:
+        if w.hash == hash and w.db == db and w.key_bytes == key_bytes and memcmp(w.key, key, key_bytes) == 0:
+            w = _spoil(d, w)
+        else:
+            w = w.bucket_next
 
 
 cdef void _watch(Call* call, const Arg* key) noexcept nogil:
@@ -123,11 +133,11 @@ cdef void transactions_flushing(Dispatch* d, int db, int other) noexcept nogil:
         w = watches.buckets[i]
         while w != NULL:
             if db == -1 or w.db == db or w.db == other:
-                if keyspace_find(d.keys, w.db, w.key, w.key_bytes, w.hash, FIND_PEEK, &value):
-                    w.session.flags |= SESSION_DIRTY_CAS
-                elif other >= 0 and keyspace_find(d.keys, other if w.db == db else db, w.key, w.key_bytes, w.hash,
-                                                  FIND_PEEK, &value):
-                    w.session.flags |= SESSION_DIRTY_CAS
+                if keyspace_find(d.keys, w.db, w.key, w.key_bytes, w.hash, FIND_PEEK, &value) or (
+                        other >= 0 and keyspace_find(d.keys, other if w.db == db else db, w.key, w.key_bytes, w.hash,
+                                                     FIND_PEEK, &value)):
+                    w = _spoil(d, w)
+                    continue
             w = w.bucket_next
 
 
@@ -233,6 +243,8 @@ cdef void cmd_exec(Call* call) noexcept nogil:
     cdef Queued* q
     cdef Queued* following
     cdef Call inner = call[0]
+    cdef uint32_t count = session.multi_count
+    cdef size_t before = call.reply.length
     cdef int i
     if not session.flags & SESSION_MULTI:
         reply_error(call.reply, b"ERR EXEC without MULTI")
@@ -247,11 +259,14 @@ cdef void cmd_exec(Call* call) noexcept nogil:
         transactions_forget(d, session)
         return
     q = <Queued*>session.queue
-    reply_array(call.reply, session.multi_count)
+    reply_array(call.reply, count)
+    if session.flags & SESSION_REPLY_OFF:
+        call.reply.length = before
     # The session is as outside a transaction while it runs; its queue is freed here as it goes.
     session.queue = session.queue_last = NULL
     transactions_forget(d, session)
     session.flags |= SESSION_IN_EXEC
+    session.multi_count = count
     while q != NULL:
         following = q.next
         inner.command = q.command
@@ -262,10 +277,14 @@ cdef void cmd_exec(Call* call) noexcept nogil:
         if 0 < i < q.argc:
             inner.hash = keyspace_hash(d.keys, inner.argv[i].data, inner.argv[i].size)
         call.reply.protocol = session.protocol
+        before = call.reply.length
         dispatch_call(d, &inner)
+        if session.flags & SESSION_REPLY_OFF:
+            call.reply.length = before
         free(q)
         q = following
     session.flags &= ~<uint32_t>SESSION_IN_EXEC
+    session.multi_count = 0
 
 
 cdef void transactions_attach(Dispatch* d) noexcept:

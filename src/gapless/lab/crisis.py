@@ -136,6 +136,8 @@ def _follow(run: Run, server: Server, generator: subprocess.Popen[bytes], progre
         progress(run, moment)
         if tick.finished:
             _compare_keys(run, tick, server.control.call("DBSIZE"))
+            if slice_us := server.control.info("gapless").get("longest_slice_us"):
+                run.longest_slice_us = float(slice_us)
             break
     _end(generator)
     return start

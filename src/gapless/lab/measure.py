@@ -84,6 +84,8 @@ class Run:
     phase_starts: dict[str, float] = field(default_factory=dict)
     refused: int = 0
     """Commands answered with an error."""
+    longest_slice_us: float | None = None
+    """The longest slice of background work, by the server's own word; None for one that has no slices."""
 
     @property
     def title(self) -> str:

@@ -173,6 +173,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def require_ready(target: Target) -> None:
+    """Raises TargetError when a running server can't be reached or holds keys: better before the others are
+    measured than after."""
+    if not target.argv:
+        server = Server(target.address)
+        try:
+            _require_empty(server)
+        finally:
+            server.control.close()
+
+
 def _require_empty(server: Server) -> None:
     keys = server.control.call("DBSIZE")
     if keys:

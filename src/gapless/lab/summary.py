@@ -79,9 +79,15 @@ def rows(runs: Sequence[Run]) -> list[Row]:
             "highest RSS, MB", lambda run: f"{max(moment.resident_bytes for moment in run.moments) / 1e6:.0f}"
         ),
     ]
+    if any(run.longest_slice_us is not None for run in runs):
+        table.append(line("longest background slice, ms", _slice))
     if any(run.refused for run in runs):
         table.append(line("commands refused", lambda run: str(run.refused)))
     return table
+
+
+def _slice(run: Run) -> str:
+    return "" if run.longest_slice_us is None else f"{run.longest_slice_us / 1000:.2f}"
 
 
 def _ratio(ratios: Ratios | None, name: str) -> str:
@@ -132,6 +138,7 @@ def _run_data(run: Run) -> dict[str, object]:
         "server_cpu_seconds": run.cpu_seconds(),
         "commands_per_second": run.achieved_rate(),
         "commands_refused": run.refused,
+        "longest_slice_us": run.longest_slice_us,
         "phase_starts": run.phase_starts,
         "moments": [asdict(moment) for moment in run.moments],
         "probe_windows": [

@@ -6,7 +6,15 @@ import os
 
 from gapless.server.config_file import ConfigError, Line, read_arguments, read_lines, rewritten, split_words
 from gapless.server.config_kinds import WRONG_NUMBER
-from gapless.server.config_options import BY_NAME, INERT, OPTIONS, REFUSED, REFUSED_LINES, Option
+from gapless.server.config_options import (
+    BY_NAME,
+    INERT,
+    OBSOLETE_LINES,
+    OPTIONS,
+    REFUSED,
+    REFUSED_LINES,
+    Option,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +53,17 @@ class Config:
     def _take(self, line: Line) -> None:
         name, words = line.words[0].lower(), line.words[1:]
         option = BY_NAME.get(name)
+        if name in OBSOLETE_LINES and len(words) == 1:
+            self._ignored(line)
+            return
         if option is None:
             refused = name in REFUSED_LINES
             raise line.error(REASON_REFUSED if refused else "Bad directive or wrong number of arguments")
         if name in ("save", "bind") and not words:
             words = [""]
+        if option.kind.multiple and len(words) == 1:
+            # Several words may come as one, quoted.
+            words = words[0].split() or words
         if not words or (len(words) > 1 and not option.kind.multiple):
             raise line.error(WRONG_NUMBER)
         try:
@@ -63,8 +77,11 @@ class Config:
         if value != option.default and option.does == REFUSED:
             raise line.error(REASON_REFUSED)
         if value != option.default and option.does == INERT:
-            self.warnings.append(f"'{line.text}' ({line.source}) means nothing here and is ignored")
+            self._ignored(line)
         self.values[option.name] = value
+
+    def _ignored(self, line: Line) -> None:
+        self.warnings.append(f"'{line.text}' ({line.source}) means nothing here and is ignored")
 
     # ---- values
 
@@ -107,11 +124,14 @@ class Config:
             if pattern.fullmatch(name)
         }
 
-    def set(self, pairs: list[tuple[str, str]], apply: Callable[[set[str]], None]) -> None:
+    def set(
+        self, pairs: list[tuple[str, str]], apply: Callable[[set[str]], None], local: bool = True
+    ) -> None:
         """Set options, all or none. `apply` makes those effective that changed; OptionError for one it can't.
 
-        SetError has the reply.
+        `local`: whether it is asked from this machine. SetError has the reply.
         """
+        allowed = self.text("enable-protected-configs")
         new: dict[str, object] = {}
         options: list[tuple[Option, str, str]] = []
         seen: set[str] = set()
@@ -121,12 +141,13 @@ class Config:
                 raise SetError(f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
             if not option.mutable:
                 raise _failed(name, "can't set immutable config")
-            if option.protected and self.values["enable-protected-configs"] == "no":
+            if option.protected and not (allowed == "yes" or (allowed == "local" and local)):
                 raise _failed(name, "can't set protected config")
             if option.name in seen:
                 raise _failed(name, "duplicate parameter")
             seen.add(option.name)
-            options.append((option, name, text))
+            # From here on Redis calls an option by its name in the table.
+            options.append((option, name.lower(), text))
         for option, name, text in options:
             words = text.split() if option.kind.multiple else [text]
             try:

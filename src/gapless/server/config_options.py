@@ -127,13 +127,13 @@ OPTIONS = (
     Option("enable-protected-configs", LOCAL, "no", mutable=False),
     Option("hz", Clamped(1, 500), 10, QUIET),
     Option("dynamic-hz", YES_NO, True, QUIET),
-    Option("databases", Int(1, INT_MAX), 16, mutable=False),
+    Option("databases", Int(1, 16), 16, mutable=False),
     # memory
     Option("maxmemory", SIZE, 0),
     Option("maxmemory-policy", Enum(*POLICIES), "noeviction"),
     Option("maxmemory-samples", Int(1, 64), 5, QUIET),
     Option("maxmemory-eviction-tenacity", Int(0, 100), 10, QUIET),
-    Option("maxmemory-clients", MemoryOrPercent(0, LLONG_MAX), 0, INERT),
+    Option("maxmemory-clients", MemoryOrPercent(0, LLONG_MAX), 0),
     Option("lfu-log-factor", COUNT, 10),
     Option("lfu-decay-time", COUNT, 1),
     Option("activedefrag", YES_NO, True),
@@ -270,6 +270,11 @@ OPTIONS = (
 
 # Lines of redis.conf that are no options with a value.
 REFUSED_LINES = ("user", "rename-command", "loadmodule")
+# What older versions had, and Redis 8.2 takes without a word.
+OBSOLETE_LINES = (
+    "io-threads-do-reads", "list-max-ziplist-entries", "list-max-ziplist-value", "lua-enable-deprecated-api",
+    "lua-replicate-commands",
+)  # fmt: skip
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
 BY_NAME.update({option.alias: option for option in OPTIONS if option.alias})

@@ -8,7 +8,7 @@ import re
 import signal
 import time
 
-from gapless.commands.replies import OK, CommandError, Error, Verbatim
+from gapless.commands.replies import OK, Attribute, CommandError, Error, Push, Several, Verbatim
 from gapless.commands.row import Command
 from gapless.server import measures
 from gapless.server.helping import help_lines
@@ -25,7 +25,7 @@ logger = logging.getLogger("gapless.server")
 
 LEADING_INTEGER = re.compile(rb"\s*[-+]?\d+")
 LEADING_NUMBER = re.compile(rb"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-TYPES = "string|integer|double|bignum|null|array|set|map|verbatim|true|false"
+TYPES = "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
 
 
 def _wrong(args: list[bytes]) -> CommandError:
@@ -106,10 +106,19 @@ def protocol(ctx: Context, args: list[bytes]) -> object:
         "array": [0, 1, 2],
         "set": {0, 1, 2},
         "map": {0: False, 1: True, 2: False},
+        "attrib": Several(
+            [
+                Attribute({"key-popularity": ["key:123", 90]}),
+                "Some real reply following the attribute",
+            ]
+        ),
+        "push": Several(["Some real reply following the push reply", Push(["server-cpu-usage", 42])]),
         "verbatim": Verbatim("This is a verbatim\nstring"),
         "true": True,
         "false": False,
     }
+    if kind == "push" and ctx.session.protocol < 3:
+        raise CommandError("ERR RESP2 is not supported by this command")
     if kind not in replies:
         raise CommandError(f"ERR Wrong protocol type name. Please use one of the following: {TYPES}")
     return replies[kind]
@@ -152,10 +161,11 @@ def help_text(ctx: Context, args: list[bytes]) -> object:
             ),
             ("PROTOCOL <type>", f"Reply with a value of that type: {TYPES}."),
             ("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Load the store from disk again, when it is on disk."),
+            ("SDSLEN <key>", "What a key and its string take."),
             ("SEGFAULT", "Crash."),
             ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are deleted in time, or when looked at."),
             ("SLEEP <seconds>", "Serve nobody for so long."),
-            ("STRINGMATCH-LEN <pattern> <text>", "1 when the glob pattern matches, else 0."),
+            ("GLOB <pattern> <text>", "1 when the glob pattern matches, else 0."),
             ("STRUCTSIZE", "The sizes of the engine's structures."),
         ),
     )
@@ -169,7 +179,7 @@ def _row(name: str, summary: str, handler: str | Function, *, arity: int = -2) -
         arity=arity,
         handler=handler,
         summary=summary,
-        flags="admin noscript loading stale",
+        flags="admin noscript loading stale protected",
         complexity=None,
     )
 
@@ -192,10 +202,11 @@ SUBCOMMANDS: tuple[Command, ...] = (
     _row("quicklist-packed-threshold", "Accepted, without effect.", taking(1, accepted)),
     _row("reload", "Loads the store from disk again.", reload),
     _row("replybuffer", "Accepted, without effect.", taking(2, accepted)),
+    _row("sdslen", "What a key and its string take.", "generic.debug_sdslen"),
     _row("segfault", "Crashes.", taking(0, segfault)),
     _row("set-active-expire", "Turns deletion in time on or off.", taking(1, set_active_expire)),
     _row("set-disable-deny-scripts", "Accepted, without effect.", taking(1, accepted)),
     _row("sleep", "Serves nobody for a while.", taking(1, sleep)),
-    _row("stringmatch-len", "Tries a glob pattern.", "generic.debug_stringmatch_len"),
+    _row("glob", "Tries a glob pattern.", "generic.debug_glob"),
     _row("structsize", "Sizes of structures.", taking(0, structsize)),
 )

@@ -232,7 +232,7 @@ def _stats(at: Snapshot) -> Iterator[str]:
     yield "expired_time_cap_reached_count:0"
     yield f"expire_cycle_cpu_milliseconds:{stats['expire_cycle_us'] // 1000}"
     yield f"evicted_keys:{stats['evicted']}"
-    yield "evicted_clients:0"
+    yield f"evicted_clients:{stats['loop_clients_evicted']}"
     yield "evicted_scripts:0"
     yield "total_eviction_exceeded_time:0"
     yield "current_eviction_exceeded_time:0"

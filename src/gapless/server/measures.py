@@ -40,8 +40,8 @@ class Memory:
     """
 
     __slots__ = (
-        "base", "cached", "clients", "committed", "dead", "extents", "extents_dead", "index", "live",
-        "pages", "pages_dead", "resident",
+        "base", "cached", "clients", "committed", "dead", "extents", "extents_dead", "flushed", "index",
+        "live", "pages", "pages_dead", "resident",
     )  # fmt: skip
 
     def __init__(self, stats: Mapping[str, int], resident: int) -> None:
@@ -57,6 +57,10 @@ class Memory:
         self.index = stats["index_bytes"]
         self.clients = stats["client_bytes"]
         self.committed = stats["bytes_committed"]
+        # The indexes of flushed databases, until the background has walked them.
+        self.flushed = self.committed - (
+            self.live + self.dead + self.cached + self.extents + self.extents_dead + self.index
+        )
         self.base = max(resident - self.committed, 0)
 
     @property

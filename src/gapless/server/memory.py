@@ -32,6 +32,7 @@ def doctor(ctx: Context, args: list[bytes]) -> object:
         f"dead records the cleaner has not come to {_megabytes(memory.dead)}",
         f"empty segments and pages kept for the next writes {_megabytes(memory.cached)}",
         f"dead large values and collections being given back {_megabytes(given_back)}",
+        f"the indexes of flushed databases {_megabytes(memory.flushed)}",
         f"clients' buffers {_megabytes(buffers)}",
         f"the interpreter, its modules and the engine's tables {_megabytes(memory.base - buffers)}",
     ]

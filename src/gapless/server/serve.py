@@ -81,15 +81,16 @@ def _serve(config: Config) -> int:
 
 def _run(config: Config) -> int:
     # Imported here: a wrong option is told before anything is reserved.
-    from gapless.commands.table import commands_for
-    from gapless.engine.engine import Engine
+    from gapless.commands.table import COMMANDS
+    from gapless.engine.engine import Engine, own_process
 
     tcp, unix = _listen(config)
+    own_process()
     engine = Engine(databases=config.number("databases"))
     server = Server(engine, config)
     server.apply()
     engine.server = server
-    engine.load_commands(commands_for(config.text("enable-debug-command") != "no"))
+    engine.load_commands(COMMANDS)
     engine.on_cron = server.cron
     server.tcp = [each.detach() for each in tcp]
     engine.listen([*server.tcp, *(each.detach() for each in unix)])

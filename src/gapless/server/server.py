@@ -56,10 +56,17 @@ class Server:
         ):  # fmt: skip
             if has(name):
                 engine.configure(**{name.replace("-", "_"): config.number(name)})
+        if has("maxmemory", "maxmemory-clients"):
+            wanted = config.number("maxmemory-clients")
+            if wanted < 0:  # percent of maxmemory
+                wanted = config.number("maxmemory") * -wanted // 100
+            engine.configure(maxmemory_clients=wanted)
         if has("maxmemory-policy"):
             engine.set_policy(config.text("maxmemory-policy"))
         if has("protected-mode"):
             engine.configure(protected_mode=config.flag("protected-mode"))
+        if has("enable-debug-command"):
+            engine.configure(debug_command=config.text("enable-debug-command"))
         if has("requirepass"):
             engine.configure(password_required=bool(config.text("requirepass")))
         if has("client-output-buffer-limit"):

@@ -10,6 +10,7 @@ from collections import deque
 from itertools import islice
 from weakref import WeakKeyDictionary
 
+from gapless.commands.handlers.container import integer, too_many_words
 from gapless.commands.replies import OK, CommandError
 from gapless.server import settings
 from gapless.server.helping import help_lines
@@ -57,18 +58,13 @@ def collect(engine: Engine, server: Server | None) -> Slowlog:
 def get(ctx: Context, args: list[bytes]) -> object:
     """SLOWLOG GET [count]; -1: all."""
     if len(args) > 3:
-        raise CommandError(
-            f"ERR unknown subcommand or wrong number of arguments for '{args[1].decode('latin-1')}'. "
-            "Try SLOWLOG HELP."
-        )
+        raise too_many_words(args)
     count = GET_DEFAULT
     if len(args) == 3:
-        try:
-            count = int(args[2])
-        except ValueError:
-            count = -2
+        wrong = "ERR count should be greater than or equal to -1"
+        count = integer(args[2], wrong)
         if count < -1:
-            raise CommandError("ERR count should be greater than or equal to -1")
+            raise CommandError(wrong)
     entries = collect(ctx.engine, ctx.server).entries
     return list(entries if count == -1 else islice(entries, count))
 

@@ -54,6 +54,7 @@ COMMANDS: dict[str, Words] = {
     ),
     "CLIENT NO-EVICT": command("CLIENT NO-EVICT", switches),
     "CLIENT NO-TOUCH": command("CLIENT NO-TOUCH", switches),
+    "CLIENT GETREDIR": command("CLIENT GETREDIR"),
     "CLIENT UNPAUSE": command("CLIENT UNPAUSE"),
     "CLIENT PAUSE": words(
         b"CLIENT",

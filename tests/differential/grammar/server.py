@@ -56,7 +56,7 @@ whole_commands = st.sampled_from(
         (b"MEMORY", b"USAGE", b"a"),
         (b"BITFIELD", b"a", b"GET", b"u8", b"0"),
         (b"SET", b"a", b"1"),
-        (b"MIGRATE",),
+        (b"RENAME", b"a"),
     ]
 )
 settings = st.sampled_from(
@@ -69,6 +69,7 @@ settings = st.sampled_from(
         b"",
         b"slowlog-log-slower-than",
         b"slowlog-max-len",
+        b"activedefrag",
         b"notify-keyspace-events",
         b"lfu-decay-time",
         b"lfu-log-factor",
@@ -126,6 +127,7 @@ COMMANDS: dict[str, Words] = {
     "CONFIG HELP": command("CONFIG HELP"),
     "DEBUG": words(b"DEBUG", st.sampled_from([b"OTHER", b"", b"SLEEP", b"OBJECT"])),
     "DEBUG SLEEP": words(b"DEBUG", b"SLEEP", b"0"),
+    "DEBUG STRINGMATCH-LEN": command("DEBUG STRINGMATCH-LEN", integers, texts),
     "DEBUG DIGEST-VALUE": command("DEBUG DIGEST-VALUE", several(keys)),
     "DEBUG DIGEST": command("DEBUG DIGEST"),
     "DEBUG ERROR": command("DEBUG ERROR", st.sampled_from([b"ERR some", b"", b"CODE", b"x y z"])),

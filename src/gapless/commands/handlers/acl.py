@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from gapless.commands.handlers.container import integer, server_of, text_of
+from gapless.commands.handlers.container import integer, server_of, text_of, too_many_words
 from gapless.commands.handlers.introspect import shown
 from gapless.commands.replies import CommandError
 from gapless.commands.row import CATEGORIES
@@ -33,16 +33,14 @@ def list_users(ctx: Context, args: list[bytes]) -> object:
     import hashlib
 
     digest = hashlib.sha256(password.encode("utf-8", "surrogateescape")).hexdigest()
-    login = f"#{digest}" if password else "nopass"
-    return [f"user default on {login} sanitize-payload ~* &* +@all"]
+    login = f"sanitize-payload #{digest}" if password else "nopass sanitize-payload"
+    return [f"user default on {login} ~* &* +@all"]
 
 
 def cat(ctx: Context, args: list[bytes]) -> object:
     """ACL CAT [category]."""
     if len(args) > 3:
-        raise CommandError(
-            f"ERR unknown subcommand or wrong number of arguments for '{text_of(args[1])}'. Try ACL HELP."
-        )
+        raise too_many_words(args)
     if len(args) == 2:
         return list(CATEGORIES)
     wanted = text_of(args[2]).lower()

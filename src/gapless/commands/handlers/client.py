@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gapless.commands.handlers.container import clean_name, integer, text_of
+from gapless.commands.handlers.container import clean_name, integer, text_of, too_many_words
 from gapless.commands.handlers.session import NAME_ERROR
 from gapless.commands.replies import NO_REPLY, OK, CommandError, Verbatim
 from gapless.engine import session as core
@@ -31,7 +31,8 @@ def describe(session: Session) -> str:
     letters = ""
     for flag, letter in (
         (core.FLAG_MONITOR, "O"),
-        (core.FLAG_MULTI, "x"),
+        (core.FLAG_MULTI | core.FLAG_IN_EXEC, "x"),
+        (core.FLAG_DIRTY_CAS, "d"),
         (core.FLAG_CLOSE_AFTER_REPLY, "c"),
         (core.FLAG_CLOSE_NOW, "A"),
         (core.FLAG_UNIX_SOCKET, "U"),
@@ -104,12 +105,17 @@ def setinfo(ctx: Context, args: list[bytes]) -> object:
     if attribute not in ("lib-name", "lib-ver"):
         raise CommandError(f"ERR Unrecognized option '{text_of(args[2])}'")
     if not clean_name(args[3]):
-        raise CommandError(f"ERR {attribute} cannot contain spaces, newlines or special characters.")
+        raise CommandError(f"ERR {text_of(args[2])} cannot contain spaces, newlines or special characters.")
     if attribute == "lib-name":
         ctx.session.lib_name = text_of(args[3])
     else:
         ctx.session.lib_ver = text_of(args[3])
     return OK
+
+
+def getredir(ctx: Context, args: list[bytes]) -> object:
+    """CLIENT GETREDIR: -1, nothing is tracked for this connection."""
+    return -1
 
 
 def info(ctx: Context, args: list[bytes]) -> object:
@@ -262,6 +268,8 @@ def reply_mode(ctx: Context, args: list[bytes]) -> object:
 def pause(ctx: Context, args: list[bytes]) -> object:
     """CLIENT PAUSE ms [WRITE|ALL]."""
     everything = True
+    if len(args) > 4:
+        raise too_many_words(args)
     if len(args) == 4:
         word = args[3].upper()
         if word not in (b"WRITE", b"ALL"):
@@ -284,6 +292,8 @@ def unpause(ctx: Context, args: list[bytes]) -> object:
 
 def unblock(ctx: Context, args: list[bytes]) -> object:
     """CLIENT UNBLOCK id [TIMEOUT|ERROR]: no command of this store blocks, so nobody is woken."""
+    if len(args) > 4:
+        raise too_many_words(args)
     if len(args) == 4 and args[3].upper() not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     integer(args[2])

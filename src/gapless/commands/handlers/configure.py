@@ -5,6 +5,7 @@ from __future__ import annotations
 from gapless.commands.handlers.container import server_of, text_of
 from gapless.commands.handlers.introspect import glob_expression
 from gapless.commands.replies import OK, CommandError
+from gapless.engine import session as core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def set_values(ctx: Context, args: list[bytes]) -> object:
     pairs = [(text_of(args[at]), text_of(args[at + 1])) for at in range(2, len(args), 2)]
     server = server_of(ctx)
     try:
-        server.config.set(pairs, server.apply)
+        server.config.set(pairs, server.apply, bool(ctx.session.flags & core.FLAG_LOCAL))
     except SetError as error:
         raise CommandError(str(error)) from None
     return OK

@@ -33,6 +33,14 @@ def integer(text: bytes, error: str = "ERR value is not an integer or out of ran
     return n
 
 
+def too_many_words(args: list[bytes]) -> CommandError:
+    """What a subcommand answers that takes fewer words than it was given."""
+    name, subcommand = text_of(args[0]).upper(), text_of(args[1])[:128]
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {name} HELP."
+    )
+
+
 def text_of(data: bytes) -> str:
     """Bytes from a client as text that goes back to the same bytes."""
     return data.decode("utf-8", "surrogateescape")
@@ -49,15 +57,6 @@ def container(ctx: Context, args: list[bytes]) -> object:
     if len(args) < 2:
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
     raise CommandError(f"ERR unknown subcommand '{text_of(args[1])[:128]}'. Try {name.upper()} HELP.")
-
-
-def refuse_debug(ctx: Context, args: list[bytes]) -> object:
-    """What DEBUG answers unless enable-debug-command allows it."""
-    raise CommandError(
-        'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
-        "from a local connection, otherwise you need to set this option in the configuration file, and then "
-        "restart the server."
-    )
 
 
 def _usage(arg: Arg) -> str:
