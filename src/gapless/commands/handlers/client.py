@@ -105,7 +105,7 @@ def setinfo(ctx: Context, args: list[bytes]) -> object:
     if attribute not in ("lib-name", "lib-ver"):
         raise CommandError(f"ERR Unrecognized option '{shown_in_error(args[2])}'")
     if not clean_name(args[3]):
-        raise CommandError(f"ERR {shown_in_error(args[2])} cannot contain spaces, newlines or special characters.")
+        raise CommandError(f"ERR {text_of(args[2])} cannot contain spaces, newlines or special characters.")
     if attribute == "lib-name":
         ctx.session.lib_name = text_of(args[3])
     else:
