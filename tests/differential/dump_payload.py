@@ -1,13 +1,82 @@
-"""What DUMP sends for a string, made independently of the code under test.
+"""What DUMP sends for a string, made, and for a hash, read, independently of the code under test.
 
 type (1 byte, 0: string) | length and encoding | bytes | RDB version (2 bytes) | CRC-64 (8 bytes)
 
-Version and checksum are little-endian.
+Version and checksum are little-endian. Hashes: `hash_of`.
 """
 
 from __future__ import annotations
 
+FOOTER_BYTES = 10
+LZF_ENCODING = 0xC3
 CRC64_POLYNOMIAL_REFLECTED = 0x95AC9329AC4BC9B5
+
+
+HASH_TYPES = {4: (False, False), 16: (True, False), 24: (False, True), 25: (True, True)}
+"""Type: whether it is a listpack, whether with expiries."""
+
+
+def is_hash(payload: bytes) -> bool:
+    """Is it a hash in one of the forms that Redis 8.2 writes?"""
+    return len(payload) > FOOTER_BYTES and payload[0] in HASH_TYPES
+
+
+def hash_of(payload: bytes) -> tuple[int, list[tuple[bytes, bytes, int]]]:
+    """Type and fields with value and expiry (0: none), in order of their names: how they lie is each server's own."""
+    packed, expiring = HASH_TYPES[payload[0]]
+    at, earliest = 1, 0
+    if expiring:
+        earliest, at = int.from_bytes(payload[1:9], "little"), 9
+    if packed:
+        words = _listpack(_string(payload, at)[0])
+        step = 3 if expiring else 2
+        rows = [words[i : i + step] for i in range(0, len(words), step)]
+        return payload[0], sorted((row[0], row[1], int(row[2]) if expiring else 0) for row in rows)
+    count, at = _length(payload, at)
+    fields = []
+    for _ in range(count):
+        distance = 0
+        if expiring:
+            distance, at = _length(payload, at)
+        name, at = _string(payload, at)
+        value, at = _string(payload, at)
+        fields.append((name, value, earliest + distance - 1 if distance else 0))
+    return payload[0], sorted(fields)
+
+
+def _string(payload: bytes, at: int) -> tuple[bytes, int]:
+    first = payload[at]
+    if first == LZF_ENCODING:
+        compressed, at = _length(payload, at + 1)
+        _, at = _length(payload, at)
+        return _decompress(payload[at : at + compressed]), at + compressed
+    if first >> 6 == 3:
+        size = 1 << (first & 3)
+        return b"%d" % int.from_bytes(payload[at + 1 : at + 1 + size], "little", signed=True), at + 1 + size
+    length, at = _length(payload, at)
+    return payload[at : at + length], at + length
+
+
+def _listpack(data: bytes) -> list[bytes]:
+    at, words = 6, []
+    while data[at] != 0xFF:
+        first = data[at]
+        if first < 0x80:
+            head, word = 1, b"%d" % first
+        elif 0xC0 <= first < 0xE0:
+            number = (first & 0x1F) << 8 | data[at + 1]
+            head, word = 2, b"%d" % (number - 0x2000 if number & 0x1000 else number)
+        elif first > 0xF0:
+            head = 1 + {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}[first]
+            word = b"%d" % int.from_bytes(data[at + 1 : at + head], "little", signed=True)
+        else:
+            start, length = {8: (1, first & 0x3F), 0xE: (2, (first & 15) << 8 | data[at + 1])}.get(
+                first >> 4 if first >= 0xC0 else 8, (5, int.from_bytes(data[at + 1 : at + 5], "little"))
+            )
+            head, word = start + length, data[at + start : at + start + length]
+        words.append(word)
+        at += head + max(1, -(-head.bit_length() // 7))
+    return words
 
 
 def seal(body: bytes, version: int = 12) -> bytes:
@@ -24,3 +93,34 @@ def crc64(data: bytes) -> int:
         for _ in range(8):
             crc = crc >> 1 ^ (CRC64_POLYNOMIAL_REFLECTED if crc & 1 else 0)
     return crc
+
+
+def _length(payload: bytes, at: int) -> tuple[int, int]:
+    first = payload[at]
+    if first >> 6 == 0:
+        return first & 0x3F, at + 1
+    if first >> 6 == 1:
+        return (first & 0x3F) << 8 | payload[at + 1], at + 2
+    size = {0x80: 4, 0x81: 8}[first]
+    return int.from_bytes(payload[at + 1 : at + 1 + size], "big"), at + 1 + size
+
+
+def _decompress(data: bytes) -> bytes:
+    out = bytearray()
+    at = 0
+    while at < len(data):
+        control = data[at]
+        at += 1
+        if control < 32:
+            out += data[at : at + control + 1]
+            at += control + 1
+            continue
+        length = control >> 5
+        if length == 7:
+            length += data[at]
+            at += 1
+        distance = ((control & 0x1F) << 8 | data[at]) + 1
+        at += 1
+        for _ in range(length + 2):
+            out.append(out[-distance])
+    return bytes(out)

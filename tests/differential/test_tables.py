@@ -97,7 +97,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
-    tables = (strings, bitmaps, generic, connection, server, transactions)
+    tables = (strings, bitmaps, hashes, generic, connection, server, transactions)
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
     ours = {name for name in subject_commands(pair) if pair.subject_checks}
     assert ours <= generated | SCRIPTED_ONLY, sorted(ours - generated - SCRIPTED_ONLY)
@@ -136,7 +136,9 @@ def test_info_has_every_field_in_order(pair: Pair) -> None:
     for control in pair.controls:
         lines = parse(control.call("INFO", "everything")).payload.split(b"\r\n")
         found = [line.partition(b":")[0] for line in lines]
-        names.append([name for name in found if name and not name.startswith((b"cmdstat_", b"latency_perc", b"#"))])
+        names.append(
+            [name for name in found if name and not name.startswith((b"cmdstat_", b"latency_perc", b"#"))]
+        )
     assert [name for name in names[1] if name in names[0]] == [name for name in names[0] if name not in known]
 
 

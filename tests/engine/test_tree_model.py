@@ -230,7 +230,9 @@ class Model:
         assert self.core.counters()["pages_used"] == 0
 
 
-def history(order: int, seed: int, *, sizes: str = "mixed", address_bytes: int = 1 << 24, hash_mask: int = ALL_BITS) -> Model:
+def history(
+    order: int, seed: int, *, sizes: str = "mixed", address_bytes: int = 1 << 24, hash_mask: int = ALL_BITS
+) -> Model:
     core = TreeCore(order, address_bytes=address_bytes, seed=seed, hash_mask=hash_mask)
     model = Model(random.Random(seed), core, order, sizes)
     model.run(STEPS)
@@ -264,7 +266,9 @@ def test_fill_under_random_changes(order: int) -> None:
     core = TreeCore(order, page_bytes=4096, address_bytes=1 << 30)
 
     def element() -> bytes:
-        return (numbers.randrange(1 << 52) if order == SCORE else 0).to_bytes(8) + b"%08d" % numbers.randrange(10**8)
+        return (numbers.randrange(1 << 52) if order == SCORE else 0).to_bytes(
+            8
+        ) + b"%08d" % numbers.randrange(10**8)
 
     def insert() -> None:
         if order == POSITION:

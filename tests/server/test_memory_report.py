@@ -30,7 +30,7 @@ def check(server: Server, connection: RawConnection) -> dict[str, float]:
     before = resident(server) / MEGABYTE
     total, parts = report(connection)
     after = resident(server) / MEGABYTE
-    assert len(parts) == 9
+    assert len(parts) == 10
     assert min(before, after) - ROUNDING_MB <= total <= max(before, after) + ROUNDING_MB
     assert abs(total - sum(parts.values())) <= ROUNDING_MB, parts
     return parts

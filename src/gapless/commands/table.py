@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gapless.commands import bitmap, connection, diagnostics, generic, hash, server, string, transactions
+from gapless.commands import bitmap, connection, diagnostics, generic, hashes, server, string, transactions
 from gapless.commands.row import Command
 
 COMMANDS: tuple[Command, ...] = (
     *string.COMMANDS,
     *bitmap.COMMANDS,
-    *hash.COMMANDS,
+    *hashes.COMMANDS,
     *generic.COMMANDS,
     *connection.COMMANDS,
     *server.COMMANDS,

@@ -7,7 +7,7 @@ from gapless.engine.index cimport (
 )
 from gapless.engine.keyspace cimport keyspace_hash_at, keyspace_record_value
 from gapless.engine.log cimport SEGMENT_FREE, SEGMENT_OPEN, Segment, log_at, log_unit
-from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, RECORD_TREES, Record, record_decode
+from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
 
@@ -73,7 +73,7 @@ cdef const char* tally_index(Keyspace* ks, const Index* index, int db_index, uin
                     if extent_committed(ks.extents, r.extent) == 0:
                         return "extents: a record's extent has no pages"
                     extents[0] += 1
-                if r.flags & RECORD_TREES:
+                if record_has_trees(&r):
                     wrong = tally_trees(ks, &r, trees)
                     if wrong != NULL:
                         return wrong

@@ -21,14 +21,14 @@ from gapless.engine.log cimport (
 )
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
-    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TREES, RECORD_TTL, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
 )
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
     WALK_STEP = 64 << 10       # bytes of a segment walked before the clock is looked at
     DISCARD_STEP = 128 << 10   # bytes given back to the system before the clock is looked at
-    PAGES_STEP = 64            # pages of retired trees freed, or free ones given back, likewise
+    PAGES_STEP = 32            # pages of retired trees freed, or free ones given back, likewise
     PAGES_SHORT = 256          # when so few are left in the range, retired trees are freed at once
     DEBT_SEGMENTS_MAX = 8
     SAMPLE_BUCKETS = 64        # sampled to find what is cold
@@ -78,7 +78,7 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
         index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position, r.size)
-    if r.flags & RECORD_TREES:
+    if record_has_trees(r):
         trees = <Tree*>keyspace_record_value(ks, r)
         for i in range(<uint32_t>r.value_bytes // sizeof(Tree)):
             tree_retire(ks.forest, &trees[i])

@@ -25,8 +25,6 @@ cdef enum:
     PACKED_BYTES_MAX = 1024
     COMPOSE_BYTES = 1100       # an element that fits a page, and its head
     FIELD_NO_EXPIRY = -1
-    HASH_TABLE = 1
-    HASH_EXPIRIES = 2
 
 
 cdef struct Field:
@@ -42,7 +40,7 @@ cdef struct Hash:
     const Arg* key
     uint64_t key_hash
     int db
-    uint64_t packed_fields_max # what Redis would keep in a listpack
+    uint64_t packed_fields_max  # what Redis would keep in a listpack
     uint64_t packed_value_max
     bint there                 # in the keyspace
     bint dirty
@@ -72,6 +70,7 @@ cdef bint hash_open(Call* call, int i, int how, Hash* h) noexcept nogil
 cdef void hash_begin(Call* call, const Arg* key, uint64_t key_hash, Hash* h) noexcept nogil
 cdef uint64_t hash_count(const Hash* h) noexcept nogil
 cdef uint32_t hash_marks(const Hash* h) noexcept nogil
+# Adds marks; no change of the hash, so far as the keyspace counts them.
 cdef void hash_mark(Hash* h, uint32_t marks) noexcept nogil
 # The field, if it is there. What it leads to is good until the next change. Packed O(fields), tree O(log fields).
 cdef bint hash_find(Hash* h, const uint8_t* name, size_t n, Field* out) noexcept nogil

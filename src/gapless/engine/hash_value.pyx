@@ -2,15 +2,15 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove
 from gapless.engine.base cimport (
-    INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, hash_bytes, likely, load_u16, load_u32, store_u16, store_u32, unlikely,
+    INVARIANT, STATUS_FULL, STATUS_OK, Status, likely, load_u16, load_u32, store_u16, store_u32, unlikely,
 )
 from gapless.engine.dispatch cimport reply_wrong_type
 from gapless.engine.forest cimport ORDER_FIELD, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace, keyspace_resize, keyspace_set,
-    keyspace_touched,
+    EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
+    keyspace_resize, keyspace_set, keyspace_touched,
 )
-from gapless.engine.record cimport RECORD_TREES, TYPE_HASH, read_varint, varint_bytes, write_varint
+from gapless.engine.record cimport HASH_EXPIRIES, HASH_TABLE, RECORD_TREES, TYPE_HASH, read_varint, varint_bytes, write_varint
 from gapless.engine.tree cimport (
     tree_at, tree_element, tree_find, tree_insert, tree_next, tree_remove, tree_replace,
 )
@@ -142,13 +142,11 @@ cdef uint32_t hash_marks(const Hash* h) noexcept nogil:
 
 
 cdef void hash_mark(Hash* h, uint32_t marks) noexcept nogil:
-    if hash_marks(h) & marks == marks:
-        return
+    # Where it lies: that no field changes is no reason to write back, or to tell who watches.
     if h.tree != NULL:
         h.tree.marks |= <uint8_t>marks
-        return
-    make_own(h)
-    h.packed[0] |= <uint8_t>marks
+    else:
+        h.packed[0] |= <uint8_t>marks
 
 
 # ---- one field
@@ -158,12 +156,12 @@ cdef inline bint expired(const Hash* h, const Field* field) noexcept nogil:
 
 
 cdef inline bint find_packed(Hash* h, const uint8_t* name, size_t n, Field* out) noexcept nogil:
-    cdef uint32_t at, i
+    cdef uint32_t at, _i
     cdef const uint8_t* p
     cdef const uint8_t* end
     cdef uint32_t count = packed_count(h, &at)
     p = h.packed + at
-    for i in range(count):
+    for _i in range(count):
         end = read_entry(p, out)
         if out.name_bytes == n and memcmp(out.name, name, n) == 0:
             h.at = <uint32_t>(p - h.packed)
@@ -233,14 +231,14 @@ cdef void splice_packed(Hash* h, const uint8_t* entry, uint32_t n, int more) noe
 cdef Status become_tree(Hash* h) noexcept nogil:
     cdef const uint8_t* p
     cdef Field field, other
-    cdef uint32_t at, i
+    cdef uint32_t at, _i
     cdef uint32_t count = packed_count(h, &at)
     cdef Status status = STATUS_OK
     tree_begin(&h.fresh, ORDER_FIELD)
     h.fresh.marks = h.packed[0]
     h.tree = &h.fresh
     p = h.packed + at
-    for i in range(count):
+    for _i in range(count):
         p = read_entry(p, &field)
         find_in_tree(h, field.name, field.name_bytes, &other)
         status = insert_in_tree(h, &field)
@@ -316,11 +314,11 @@ cdef void hash_remove(Hash* h) noexcept nogil:
 
 
 cdef void drop_expired(Hash* h) noexcept nogil:
-    cdef uint32_t at, i
+    cdef uint32_t at, _i
     cdef const uint8_t* p
     cdef Field field
     cdef uint32_t count = packed_count(h, &at)
-    for i in range(count):
+    for _i in range(count):
         p = h.packed + at
         h.entry_bytes = <uint32_t>(read_entry(p, &field) - p)
         if not expired(h, &field):
@@ -345,14 +343,13 @@ cdef Status hash_close(Hash* h) noexcept nogil:
         return STATUS_OK
     if h.tree == NULL:
         if h.there:
-            if h.packed_bytes == h.v.size:
-                keyspace_touched(h.keys, &h.v, h.key.data, h.key.size)
-            else:
+            if h.packed_bytes != h.v.size:
                 status = keyspace_resize(h.keys, &h.v, h.key.data, h.key.size, h.packed_bytes)
         else:
             status = keyspace_create(h.keys, h.db, h.key.data, h.key.size, h.key_hash, TYPE_HASH, h.packed_bytes, EXPIRE_NEVER, &h.v)
         if status == STATUS_OK:
             memcpy(h.v.data, h.buffer, h.packed_bytes)
+            keyspace_touched(h.keys, &h.v, h.key.data, h.key.size)
     elif h.tree == &h.fresh:
         if h.there:
             status = keyspace_replace(h.keys, &h.v, h.key.data, h.key.size, TYPE_HASH | RECORD_TREES, <uint8_t*>&h.fresh, sizeof(Tree),

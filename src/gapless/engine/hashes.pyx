@@ -1,25 +1,23 @@
 """Commands of hashes: fields read, written, counted, walked. Those about the expiry of fields are in hashes_expiry."""
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from gapless.engine.base cimport STATUS_OK, Status, unlikely
+from gapless.engine.base cimport STATUS_OK, Status, parse_int64, unlikely
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, parse_int64, reply_syntax_error,
+    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.glob cimport glob_match
 from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, HASH_EXPIRIES, HASH_TABLE, Field, Hash, HashWalk, hash_abandon, hash_at, hash_close, hash_count, hash_find,
+    FIELD_NO_EXPIRY, Field, Hash, HashWalk, hash_abandon, hash_at, hash_close, hash_count, hash_find,
     hash_head, hash_mark, hash_marks, hash_next, hash_open, hash_put, hash_remove, hash_walk, hash_walk_from,
 )
-from gapless.engine.keyspace cimport FIND_WRITE, Keyspace
+from gapless.engine.keyspace cimport FIND_WRITE, Keyspace, random_next
 from gapless.engine.long_double cimport add_long_double, format_long_double, is_finite, parse_long_double
+from gapless.engine.record cimport HASH_EXPIRIES, HASH_TABLE
 from gapless.engine.reply cimport (
     format_int64, reply_array, reply_bulk, reply_error, reply_int, reply_map, reply_null, reply_ok,
 )
 from gapless.engine.scan cimport move_to_front, read_cursor
-
-import gapless.engine.hashes_expiry  # noqa: F401
-
 
 cdef enum:
     SHOW_NAMES = 1
@@ -347,12 +345,7 @@ cdef void cmd_hscan(Call* call) noexcept nogil:
 # ---- at random
 
 cdef inline uint64_t random_below(Keyspace* ks, uint64_t n) noexcept nogil:
-    cdef uint64_t x = ks.random_state
-    x ^= x >> 12
-    x ^= x << 25
-    x ^= x >> 27
-    ks.random_state = x
-    return ((x * <uint64_t>0x2545F4914F6CDD1D) >> 11) % n
+    return (random_next(ks) >> 11) % n
 
 
 cdef bint random_field(Hash* h, Field* out) noexcept nogil:
@@ -376,12 +369,12 @@ cdef void reply_pair(Call* call, const Field* field, bint values) noexcept nogil
 
 cdef void reply_repeated(Call* call, Hash* h, int64_t count, bint values) noexcept nogil:
     cdef Field field
-    cdef int64_t i
+    cdef int64_t _i
     if count_live(h) == 0:
         reply_array(call.reply, 0)
         return
     reply_array(call.reply, count * 2 if values and call.reply.protocol == 2 else count)
-    for i in range(count):
+    for _i in range(count):
         random_field(h, &field)
         reply_pair(call, &field, values)
 

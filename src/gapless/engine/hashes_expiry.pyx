@@ -1,13 +1,14 @@
 """Commands about the expiry of a hash's fields: HEXPIRE and HTTL with their kin, HPERSIST, HGETEX, HSETEX, HGETDEL."""
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport strlen
 from gapless.engine.base cimport STATUS_OK, Status, parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, find_read, handler_register
 from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, Field, Hash, hash_abandon, hash_close, hash_find, hash_open, hash_put, hash_remove,
+    FIELD_NO_EXPIRY, Field, Hash, hash_abandon, hash_close, hash_find, hash_mark, hash_open, hash_put, hash_remove,
 )
 from gapless.engine.keyspace cimport FIND_WRITE
+from gapless.engine.record cimport HASH_EXPIRIES
 from gapless.engine.reply cimport (
     Reply, reply_array, reply_bulk, reply_error, reply_error_bytes, reply_free, reply_init, reply_int, reply_null, reply_raw,
 )
@@ -161,6 +162,7 @@ cdef void expire(Call* call, int64_t unit_ms, int64_t base_ms) noexcept nogil:
             or not read_fields(call, 3 if only == ONLY_ALWAYS else 4, b"ERR Parameter `numFields` should be greater than 0", &first)):
         hash_close(&h)
         return
+    hash_mark(&h, HASH_EXPIRIES)
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if not find(call, &h, i, &field):
@@ -295,6 +297,8 @@ cdef void cmd_hgetex(Call* call) noexcept nogil:
     if lifetime < 0 or not read_fields(call, first, b"ERR Number of fields must be a positive integer", &first):
         hash_close(&h)
         return
+    if lifetime != LIFETIME_NONE:
+        hash_mark(&h, HASH_EXPIRIES)
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if not find(call, &h, i, &field):
@@ -367,6 +371,8 @@ cdef void cmd_hsetex(Call* call) noexcept nogil:
         hash_close(&h)
         reply_int(call.reply, 0)
         return
+    if lifetime == LIFETIME_SET:
+        hash_mark(&h, HASH_EXPIRIES)
     i = first
     while i < call.argc and status == STATUS_OK:
         found = find(call, &h, i, &old)
@@ -385,15 +391,15 @@ cdef void cmd_hsetex(Call* call) noexcept nogil:
     finish(call, &h, front, status)
 
 
-handler_register(b"hashes.hexpire", cmd_hexpire)
-handler_register(b"hashes.hexpireat", cmd_hexpireat)
-handler_register(b"hashes.hexpiretime", cmd_hexpiretime)
-handler_register(b"hashes.hgetdel", cmd_hgetdel)
-handler_register(b"hashes.hgetex", cmd_hgetex)
-handler_register(b"hashes.hpersist", cmd_hpersist)
-handler_register(b"hashes.hpexpire", cmd_hpexpire)
-handler_register(b"hashes.hpexpireat", cmd_hpexpireat)
-handler_register(b"hashes.hpexpiretime", cmd_hpexpiretime)
-handler_register(b"hashes.hpttl", cmd_hpttl)
-handler_register(b"hashes.hsetex", cmd_hsetex)
-handler_register(b"hashes.httl", cmd_httl)
+handler_register(b"hashes_expiry.hexpire", cmd_hexpire)
+handler_register(b"hashes_expiry.hexpireat", cmd_hexpireat)
+handler_register(b"hashes_expiry.hexpiretime", cmd_hexpiretime)
+handler_register(b"hashes_expiry.hgetdel", cmd_hgetdel)
+handler_register(b"hashes_expiry.hgetex", cmd_hgetex)
+handler_register(b"hashes_expiry.hpersist", cmd_hpersist)
+handler_register(b"hashes_expiry.hpexpire", cmd_hpexpire)
+handler_register(b"hashes_expiry.hpexpireat", cmd_hpexpireat)
+handler_register(b"hashes_expiry.hpexpiretime", cmd_hpexpiretime)
+handler_register(b"hashes_expiry.hpttl", cmd_hpttl)
+handler_register(b"hashes_expiry.hsetex", cmd_hsetex)
+handler_register(b"hashes_expiry.httl", cmd_httl)

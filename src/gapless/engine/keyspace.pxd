@@ -158,9 +158,9 @@ cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept
 # True when the key is there. One whose time has come is deleted (counted as expired) and reported missing.
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil
 
-# Creates the key or replaces all of it. type: a RecordType, with RECORD_RAW or RECORD_TEXT for a string made so, with RECORD_TREES for a
-# collection whose value is its Trees: the key takes them over, or where it refuses them they stay the caller's. expire_ms: absolute,
-# EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value of the same length and type is overwritten where it lies.
+# Creates the key or replaces all of it. type: a RecordType, with RECORD_RAW or RECORD_TEXT for a string made so. expire_ms: absolute,
+# EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value of the same length and type is overwritten where it lies. With RECORD_TREES
+# beside a collection's type the value is Trees, and the key takes them over; where it refuses them they stay the caller's.
 # STATUS_OK, STATUS_FULL or STATUS_TOO_LARGE (nothing changed then).
 cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                          const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil

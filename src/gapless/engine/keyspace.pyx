@@ -11,6 +11,7 @@ from gapless.engine.base cimport (
 )
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
+from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
 from gapless.engine.forest cimport Tree, forest_free, forest_new, tree_copy, tree_retire
 from gapless.engine.index cimport (
@@ -23,10 +24,9 @@ from gapless.engine.log cimport (
 )
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TREES, RECORD_TTL,
-    RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_head_bytes,
+    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
+    RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
 )
-from gapless.engine.string_making cimport making_kept
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
@@ -37,7 +37,7 @@ cdef enum:
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
-    TREES_MAX = 2                  # of one collection
+    TREES_MAX = 4                  # of one record
 
 
 # ---- life
@@ -119,7 +119,7 @@ cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept 
     out.type = r.flags & RECORD_TYPE_MASK
     out.data = keyspace_record_value(ks, r)
     out.size = r.value_bytes
-    out.trees = <Tree*>out.data if r.flags & RECORD_TREES else NULL
+    out.trees = <Tree*>out.data if record_has_trees(r) else NULL
     out.expire_ms = r.expire_ms
 
 
@@ -239,7 +239,7 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
                 out.db = db
                 out.data = keyspace_record_value(ks, r)
                 out.size = r.value_bytes
-                out.trees = <Tree*>out.data if r.flags & RECORD_TREES else NULL
+                out.trees = <Tree*>out.data if record_has_trees(r) else NULL
                 out.expire_ms = r.expire_ms
                 out.hash = hash
                 return True
@@ -259,7 +259,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     INVARIANT(not r.at[0] & RECORD_DEAD)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
-    if unlikely(r.flags & RECORD_TREES) and not keep & KEEP_TREES:
+    if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
         retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
@@ -307,7 +307,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
                          const uint8_t* value, uint64_t value_bytes, uint64_t room_bytes, int64_t expire_ms,
                          uint64_t extent, uint64_t* position) noexcept nogil:
     """Appends a record. value NULL: zero bytes. room_bytes > value_bytes: with ROOM. extent: takes over this one, which holds the value."""
-    cdef uint32_t flags = type & (RECORD_TYPE_MASK | RECORD_TREES)
+    cdef uint32_t flags = type & RECORD_TYPE_MASK
     cdef uint32_t marks = db_index | (type & RECORD_MAKING_MASK)
     cdef uint64_t size, in_extent
     cdef uint8_t* at
@@ -375,13 +375,13 @@ cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
     v.type = v.record.flags & RECORD_TYPE_MASK
     v.data = keyspace_record_value(ks, &v.record)
     v.size = v.record.value_bytes
-    v.trees = <Tree*>v.data if v.record.flags & RECORD_TREES else NULL
+    v.trees = <Tree*>v.data if record_has_trees(&v.record) else NULL
     v.expire_ms = v.record.expire_ms
 
 
 cdef inline uint32_t type_of(const Record* r) noexcept nogil:
-    """The type, whether it has trees, and what a string remembers of its making: a new record's `type`."""
-    return (r.flags & (RECORD_TYPE_MASK | RECORD_TREES)) | (r.marks & RECORD_MAKING_MASK)
+    """The type, and what a string remembers of its making: a new record's `type`."""
+    return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
 
 
 cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexcept nogil:
@@ -439,8 +439,8 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM | RECORD_TREES) and type_of(r) == type
-              and r.expire_ms == expire_ms):
+    if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
+              and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
     else:
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
@@ -522,27 +522,23 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
     return True
 
 
-cdef inline uint32_t type_kept(const Value* v) noexcept nogil:
-    """The `type` of a record of the same value with another key or TTL."""
-    return (v.record.flags & (RECORD_TYPE_MASK | RECORD_TREES)) | making_kept(&v.record, v.data)
-
-
-cdef bint copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
-    """False when there are not pages enough: then there are no copies."""
-    cdef uint64_t done, count = v.size // sizeof(Tree)
+cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
+    cdef uint64_t count = v.size // sizeof(Tree), done = 0
+    cdef Status status = STATUS_OK
     INVARIANT(count <= TREES_MAX)
-    for done in range(count):
-        if tree_copy(ks.forest, &v.trees[done], &copies[done]) != STATUS_OK:
-            retire_trees(ks, copies, done * sizeof(Tree))
-            return False
-    return True
+    while status == STATUS_OK and done < count:
+        status = tree_copy(ks.forest, &v.trees[done], &copies[done])
+        done += status == STATUS_OK
+    if status != STATUS_OK:
+        retire_trees(ks, copies, done * sizeof(Tree))
+    return status
 
 
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, type_kept(v), v.data, v.size, v.size, expire_ms,
+        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms,
                          KEEP_TREES | (KEEP_EXTENT if r.extent != 0 and r.key != NULL else 0))
         if status != STATUS_OK:
             return status
@@ -556,22 +552,24 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
     cdef Value target, copy
     cdef Status status
-    cdef bint taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
+    cdef int keep = 0
     cdef const uint8_t* value = v.data
     cdef Tree[TREES_MAX] copies
-    cdef int keep = 0
+    cdef bint taken
     if move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max:
         keep = KEEP_EXTENT
     if v.trees != NULL:
         if move:
             keep |= KEEP_TREES
         else:
-            if not copy_trees(ks, v, copies):
-                return STATUS_FULL
+            status = copy_trees(ks, v, copies)
+            if status != STATUS_OK:
+                return status
             value = <const uint8_t*>copies
+    taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
-    status = create(ks, to_db, to_key, to_key_bytes, hash, type_kept(v), NULL if keep & KEEP_EXTENT else value,
-                    v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
+    status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
+                    NULL if keep & KEEP_EXTENT else value, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
     if status != STATUS_OK and value != v.data:
         retire_trees(ks, copies, v.size)
     if status != STATUS_OK:

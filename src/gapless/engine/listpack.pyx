@@ -1,6 +1,5 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
-from gapless.engine.base cimport load_u16, load_u32, load_u64, parse_int64, store_u16, store_u32, store_u64
+from gapless.engine.base cimport load_u16, load_u32, load_u64, store_u16, store_u32, store_u64, parse_int64
 from gapless.engine.reply cimport format_int64, reply_raw, reply_reserve
 
 cdef enum:

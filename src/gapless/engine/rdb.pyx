@@ -3,8 +3,7 @@ from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
-from gapless.engine.base cimport (
-    INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64)
+from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,

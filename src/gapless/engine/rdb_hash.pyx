@@ -2,7 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u64, parse_int64
 from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, HASH_EXPIRIES, HASH_TABLE, Field, Hash, HashWalk, hash_count, hash_find, hash_mark, hash_marks, hash_next,
+    FIELD_NO_EXPIRY, Field, Hash, HashWalk, hash_count, hash_find, hash_mark, hash_marks, hash_next,
     hash_put, hash_walk,
 )
 from gapless.engine.listpack cimport (
@@ -11,6 +11,7 @@ from gapless.engine.listpack cimport (
 from gapless.engine.rdb cimport (
     RDB_LENGTH_BYTES_MAX, RdbText, rdb_read_length, rdb_read_string, rdb_string_room, rdb_write_length, rdb_write_string,
 )
+from gapless.engine.record cimport HASH_EXPIRIES, HASH_TABLE
 from gapless.engine.reply cimport reply_free, reply_init, reply_raw, reply_reserve
 
 # The latest time of a field.
@@ -121,7 +122,7 @@ cdef Status put_new(Hash* h, const Field* field) noexcept nogil:
 
 
 cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) noexcept nogil:
-    cdef uint64_t fields, i, distance
+    cdef uint64_t fields, _i, distance
     cdef bint encoded
     cdef RdbText name, value
     cdef Field field
@@ -130,7 +131,7 @@ cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) n
         return STATUS_MISSING
     if fields > h.packed_fields_max:
         hash_mark(h, HASH_TABLE)
-    for i in range(fields):
+    for _i in range(fields):
         field.expire_ms = FIELD_NO_EXPIRY
         if expiries:
             if not rdb_read_length(reader, &distance, &encoded) or encoded:

@@ -1,8 +1,8 @@
 """The record: header, key, value; the unit of the log. This file owns its layout.
 
     offset  size  field
-    0       1     bits 0-2 type, bit 3 TREES, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
-    1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT, bit 6 RAW, bit 7 TEXT
+    0       1     bits 0-3 type, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
+    1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT; strings: bit 6 RAW, bit 7 TEXT; collections: bit 6 TREES
     2       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
     .       1-5   key length, LEB128
     .       1-5   value length, LEB128            (neither ROOM nor EXTENT)
@@ -15,10 +15,9 @@ Little-endian, no alignment, no padding: a record of a 16-byte key and a 64-byte
 hash in the record (4 bytes a key, and splitting a bucket has to touch the record's line anyway to mend nothing else);
 a fixed header (8 bytes more for the commonest record).
 
-RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see string_making.pxd. They go wherever the record goes, and
-cost nothing: the byte is there anyway.
-
-With TREES the value is the Trees (forest.pxd) of a collection, 16 bytes each: the record owns their pages, as it owns an extent.
+RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
+cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each: the record owns their
+pages, as it owns an extent.
 
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
@@ -32,14 +31,14 @@ cdef enum:
     RECORD_EXTENT = 0x20
     RECORD_ROOM = 0x40
     RECORD_DEAD = 0x80
-    RECORD_TYPE_MASK = 0x07
-    RECORD_TREES = 0x08
+    RECORD_TYPE_MASK = 0x0f
     RECORD_DB_MASK = 0x0f        # of byte 1
     RECORD_WIDE_TTL = 0x10       # of byte 1
     RECORD_KEY_IN_EXTENT = 0x20  # of byte 1
     RECORD_RAW = 0x40            # of byte 1
     RECORD_TEXT = 0x80           # of byte 1
-    RECORD_MAKING_MASK = 0xc0    # of byte 1: RAW and TEXT
+    RECORD_TREES = 0x40          # of byte 1, of collections
+    RECORD_MAKING_MASK = 0xc0    # of byte 1: RAW, TEXT, TREES
 
 
 cdef enum RecordType:
@@ -51,6 +50,12 @@ cdef enum RecordType:
     TYPE_SORTED_SET = 4
     TYPE_HASH = 5
     TYPE_STREAM = 6
+
+
+cdef enum:
+    # What a hash remembers for OBJECT ENCODING: see hash_value.pxd.
+    HASH_TABLE = 1
+    HASH_EXPIRIES = 2
 
 
 cdef struct Record:
@@ -112,6 +117,10 @@ cdef inline uint32_t record_expire_bytes(const uint8_t* at) noexcept nogil:
     if not at[0] & RECORD_TTL:
         return 0
     return 8 if at[1] & RECORD_WIDE_TTL else 6
+
+
+cdef inline bint record_has_trees(const Record* r) noexcept nogil:
+    return (r.marks & RECORD_TREES) != 0 and (r.flags & RECORD_TYPE_MASK) != TYPE_STRING
 
 
 cdef inline void record_decode(uint8_t* at, Record* r) noexcept nogil:

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT, parse_int64
-from gapless.engine.call cimport Arg, Call
+from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, handler_register, reply_syntax_error
 from gapless.engine.glob cimport glob_match
 from gapless.engine.keyspace cimport Keyspace, keyspace_random, keyspace_record_key, keyspace_scan

@@ -75,7 +75,9 @@ COMMANDS: dict[str, Words] = {
     "HEXISTS": command("HEXISTS", keys, names),
     "HINCRBY": command("HINCRBY", keys, names, numbers),
     "HINCRBYFLOAT": command("HINCRBYFLOAT", keys, names, floats),
-    "HRANDFIELD": command("HRANDFIELD", keys, options(words(integers), most=1), options(option("WITHVALUES"))),
+    "HRANDFIELD": command(
+        "HRANDFIELD", keys, options(words(integers), most=1), options(option("WITHVALUES"))
+    ),
     "HSCAN": command(
         "HSCAN",
         live_keys,
