@@ -55,7 +55,7 @@ def test_every_resident_megabyte_is_explained() -> None:
         time.sleep(0.5)
         assert check(server, connection)["clients' buffers"] > 30
         connection.call("MEMORY", "PURGE")
-        assert check(server, connection)["empty segments kept for the next writes"] == 0
+        assert check(server, connection)["empty segments and pages kept for the next writes"] == 0
         connection.call("FLUSHALL")
         check(server, connection)
 
