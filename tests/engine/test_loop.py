@@ -87,6 +87,18 @@ def served() -> Iterator[Served]:
     assert one.engine.check() is None
 
 
+def test_a_stop_before_the_start() -> None:
+    one = Served()
+    one.engine.stop()
+    for _ in range(2):
+        one.thread.start()
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+        one.thread = threading.Thread(target=one.engine.run)
+        one.engine.stop()
+    one.engine.close()
+
+
 def read(client: socket.socket, n: int) -> bytes:
     data = b""
     while len(data) < n:

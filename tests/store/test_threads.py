@@ -121,6 +121,17 @@ def test_threads_while_it_serves(store: gapless.Store) -> None:
     assert store["direct"] == b"%d" % (2 * 4000 + 600)
 
 
+def test_it_serves_from_the_start_to_the_end(store: gapless.Store) -> None:
+    """Not ended by a SHUTDOWN before; and a close that overtakes the thread's start is not lost."""
+    with pytest.raises(gapless.ResponseError, match="belongs to a program"):
+        store.execute("SHUTDOWN")
+    with redis.Redis(port=store.serve(0), socket_timeout=30) as client:
+        assert client.ping()
+    for _ in range(100):
+        with gapless.open() as brief:
+            brief.serve(0)
+
+
 def test_only_one_of_several_serves(store: gapless.Store) -> None:
     results: list[object] = []
 

@@ -4,6 +4,7 @@ and log.
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
@@ -126,11 +127,17 @@ class Server:
 
 
 def spare_port() -> int:
-    """A TCP port of loopback nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of loopback nobody has now, and that no outgoing connection gets before a server takes it: the system
+    gives those theirs from 32768 on.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def redis_binary() -> str:

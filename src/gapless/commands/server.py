@@ -271,7 +271,7 @@ COMMANDS: tuple[Command, ...] = (
         "server",
         "1.0.0",
         arity=-2,
-        handler=container,
+        handler=debug.unknown,
         summary="What developers and tests need.",
         flags="admin noscript loading stale protected",
         complexity="Depends on subcommand",

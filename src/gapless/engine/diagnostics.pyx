@@ -8,7 +8,7 @@ from libc.string cimport memcpy, strlen
 from gapless.engine.base cimport STATUS_FULL, parse_int64
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, handler_register, reply_syntax_error,
+    arg_int64, arg_is, call_status, handler_register, reply_syntax_error, reply_wrong_subcommand,
 )
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.glob cimport glob_match
@@ -32,16 +32,6 @@ cdef bint find_third(Call* call, Value* v) noexcept nogil:
     cdef const Arg* key = &call.argv[2]
     return keyspace_find(call.keys, call.session.db, key.data, key.size, keyspace_hash(call.keys, key.data, key.size),
                          FIND_PEEK, v)
-
-
-cdef void reply_wrong_subcommand(Call* call) noexcept nogil:
-    cdef Reply text
-    reply_init(&text)
-    reply_raw(&text, b"ERR unknown subcommand or wrong number of arguments for '", 57)
-    reply_raw(&text, call.argv[1].data, min(call.argv[1].size, 128))
-    reply_raw(&text, b"'. Try DEBUG HELP.", 18)
-    reply_error_bytes(call.reply, text.data, text.length)
-    reply_free(&text)
 
 
 cdef void cmd_memory_usage(Call* call) noexcept nogil:

@@ -11,7 +11,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from gapless.engine.call cimport Arg, Call
-from gapless.engine.dispatch cimport handler_register
+from gapless.engine.dispatch cimport handler_register, reply_wrong_subcommand
 from gapless.engine.hash_value cimport Field, Hash, HashWalk, hash_next, hash_of_value, hash_walk
 from gapless.engine.keyspace cimport (
     FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_scan, keyspace_size,
@@ -116,6 +116,9 @@ cdef void cmd_debug_digest(Call* call) noexcept nogil:
     cdef Walk walk
     cdef uint64_t cursor
     cdef int db
+    if call.argc != 2:
+        reply_wrong_subcommand(call)
+        return
     memset(&total, 0, sizeof(Digest))
     walk.keys = call.keys
     walk.total = &total

@@ -14,7 +14,7 @@ cdef class Engine:
     cdef object commands           # keeps the handlers alive
     cdef SlowCommands slow
     cdef object failure            # exception that ended run()
-    cdef bint running
+    cdef readonly bint running     # in run(), in whatever thread
     cdef unsigned int executions
     cdef public object server
     cdef public object on_cron

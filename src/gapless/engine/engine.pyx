@@ -82,7 +82,8 @@ cdef void _call_python(Call* call) noexcept with gil:
         else:
             # KeyboardInterrupt, SystemExit: the loop ends, run() raises it.
             engine.failure = error
-            loop_stop(engine.loop)
+            if engine.running:
+                loop_stop(engine.loop)
 
 
 cdef void _on_slow(Call* call, uint64_t ticks) noexcept with gil:
@@ -246,7 +247,9 @@ cdef class Engine:
             raise failure
 
     def stop(self):
-        """Ends run() after the turn; may be called from a handler, a signal handler or another thread."""
+        """Ends run() after the turn, or the next one before its first; may be called from a handler, a signal handler or
+        another thread.
+        """
         loop_stop(self.loop)
 
     def close(self):

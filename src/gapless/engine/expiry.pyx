@@ -10,6 +10,10 @@ from gapless.engine.reply cimport (
     Reply, reply_error, reply_error_bytes, reply_free, reply_init, reply_int, reply_raw,
 )
 
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+
 cdef enum Condition:
     ONLY_WITHOUT = 1      # NX
     ONLY_WITH = 2         # XX
@@ -35,7 +39,8 @@ cdef bint read_conditions(Call* call, int* conditions) noexcept nogil:
         else:
             reply_init(&text)
             reply_raw(&text, b"ERR Unsupported option ", 23)
-            reply_raw(&text, call.argv[i].data, call.argv[i].size)
+            # As C prints a string: up to a NUL byte.
+            reply_raw(&text, call.argv[i].data, strnlen(<const char*>call.argv[i].data, call.argv[i].size))
             reply_error_bytes(call.reply, text.data, text.length)
             reply_free(&text)
             return False

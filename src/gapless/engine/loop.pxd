@@ -80,7 +80,7 @@ cdef void loop_close(Loop* loop) noexcept nogil
 cdef int loop_listen(Loop* loop, int fd) noexcept nogil
 # Closes a listening socket. Lock held.
 cdef void loop_unlisten(Loop* loop, int fd) noexcept nogil
-# Runs until loop_stop(). Takes the lock itself.
+# Runs until loop_stop(), not at all when that came first. Takes the lock itself.
 cdef void loop_run(Loop* loop) noexcept nogil
 cdef void loop_stop(Loop* loop) noexcept nogil
 # Makes a loop that waits look again.

@@ -429,7 +429,6 @@ cdef void loop_run(Loop* loop) noexcept nogil:
     cdef Dispatch* d = loop.dispatch
     cdef uint64_t batches
     cdef bint accepting = False
-    loop.stopping = False
     loop.cron_due_ns = clock_monotonic_ns()
     start = end = loop.cron_due_ns
     while not loop.stopping:
@@ -495,3 +494,5 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             if loop.clients.any_doomed:
                 _free_doomed(loop)
         lock_leave(loop.lock)
+    # Not before the first turn: who stops a thread that has not come here yet waits for its end.
+    loop.stopping = False

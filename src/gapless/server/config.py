@@ -138,7 +138,8 @@ class Config:
         for name, text in pairs:
             option = BY_NAME.get(name.lower())
             if option is None:
-                raise SetError(f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+                shown = name.partition("\0")[0]
+                raise SetError(f"ERR Unknown option or number of arguments for CONFIG SET - '{shown}'")
             if not option.mutable:
                 raise _failed(name, "can't set immutable config")
             if option.protected and not (allowed == "yes" or (allowed == "local" and local)):

@@ -298,7 +298,8 @@ class Events(Kind):
     """Classes of keyspace events, in Redis's letters."""
 
     _ALL = "g$lshzxetd"
-    _ORDER = "g$lshzxetdnKEm"
+    _BESIDE_ALL = "noc"  # not in "A", nor shown beside it
+    _ORDER = _ALL + _BESIDE_ALL + "KEm"
 
     def parse(self, words: list[str], old: object) -> object:
         if any(char not in self._ORDER + "A" for char in words[0]):
@@ -306,7 +307,7 @@ class Events(Kind):
         chars = set(words[0])
         every = "A" in chars or set(self._ALL) <= chars
         if every:
-            chars -= set(self._ALL)
+            chars -= set(self._ALL + self._BESIDE_ALL)
         return ("A" if every else "") + "".join(char for char in self._ORDER if char in chars)
 
     def lines(self, value: object) -> list[str]:

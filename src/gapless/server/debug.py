@@ -8,6 +8,7 @@ import re
 import signal
 import time
 
+from gapless.commands.handlers.container import too_many_words
 from gapless.commands.replies import OK, Attribute, CommandError, Error, Push, Several, Verbatim
 from gapless.commands.row import Command
 from gapless.server import measures
@@ -28,15 +29,15 @@ LEADING_NUMBER = re.compile(rb"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 TYPES = "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
 
 
-def _wrong(args: list[bytes]) -> CommandError:
-    name = args[1].decode("utf-8", "surrogateescape")
-    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP.")
-
-
 def _integer(word: bytes) -> int:
     """As C's atoi: the number it begins with, else 0."""
     found = LEADING_INTEGER.match(word)
     return int(found[0]) if found else 0
+
+
+def unknown(ctx: Context, args: list[bytes]) -> object:
+    """DEBUG with any other word."""
+    raise too_many_words(args)
 
 
 def taking(count: int, function: Function) -> Function:
@@ -44,7 +45,7 @@ def taking(count: int, function: Function) -> Function:
 
     def checked(ctx: Context, args: list[bytes]) -> object:
         if len(args) != count + 2:
-            raise _wrong(args)
+            raise too_many_words(args)
         return function(ctx, args)
 
     return checked

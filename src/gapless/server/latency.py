@@ -11,6 +11,7 @@ import time
 from collections import deque
 from weakref import WeakKeyDictionary
 
+from gapless.commands.handlers.container import shown_in_error
 from gapless.commands.replies import CommandError, Verbatim
 from gapless.server import settings
 from gapless.server.helping import help_lines
@@ -105,8 +106,7 @@ def graph(ctx: Context, args: list[bytes]) -> object:
     """LATENCY GRAPH event: a column a sample, its age written below it from top to bottom."""
     event = _event(ctx, args[2])
     if event is None:
-        name = args[2].decode("utf-8", "surrogateescape")
-        raise CommandError(f"ERR No samples available for event '{name}'")
+        raise CommandError(f"ERR No samples available for event '{shown_in_error(args[2])}'")
     samples = list(event.samples)[-GRAPH_COLUMNS:]
     values = [ms for _, ms in samples]
     low, high = min(values), max(values)

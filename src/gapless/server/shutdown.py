@@ -26,7 +26,7 @@ def shutdown(ctx: Context, args: list[bytes]) -> object:
         if len(words) > 1:
             raise CommandError("ERR syntax error")
         raise CommandError("ERR No shutdown in progress.")
-    if ctx.server is None:
+    if ctx.server is None or not ctx.engine.running:
         raise CommandError("ERR the store belongs to a program that has to close it itself")
     if b"SAVE" in words and b"FORCE" not in words:
         logger.error("SHUTDOWN SAVE: the store is in memory only, there is nowhere to save to")

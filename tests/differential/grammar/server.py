@@ -90,6 +90,8 @@ values = st.sampled_from(
         b"no",
         b"10k",
         b"1tb2",
+        b"KEA",
+        b"mcon",
     ]
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from gapless.commands.handlers.container import integer, server_of, text_of, too_many_words
+from gapless.commands.handlers.container import integer, server_of, shown_in_error, text_of, too_many_words
 from gapless.commands.handlers.introspect import shown
 from gapless.commands.replies import CommandError
 from gapless.commands.row import CATEGORIES
@@ -45,7 +45,7 @@ def cat(ctx: Context, args: list[bytes]) -> object:
         return list(CATEGORIES)
     wanted = text_of(args[2]).lower()
     if wanted not in CATEGORIES:
-        raise CommandError(f"ERR Unknown category '{text_of(args[2])}'")
+        raise CommandError(f"ERR Unknown category '{shown_in_error(args[2])}'")
     from gapless.commands.table import COMMANDS
 
     return [row.full_name for top in COMMANDS for row in (top, *shown(top)) if wanted in row.categories]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gapless.commands.handlers.container import clean_name, integer, text_of, too_many_words
+from gapless.commands.handlers.container import clean_name, integer, shown_in_error, text_of, too_many_words
 from gapless.commands.handlers.session import NAME_ERROR
 from gapless.commands.replies import NO_REPLY, OK, CommandError, Verbatim
 from gapless.engine import session as core
@@ -103,7 +103,7 @@ def setinfo(ctx: Context, args: list[bytes]) -> object:
     """CLIENT SETINFO LIB-NAME|LIB-VER value."""
     attribute = text_of(args[2]).lower()
     if attribute not in ("lib-name", "lib-ver"):
-        raise CommandError(f"ERR Unrecognized option '{text_of(args[2])}'")
+        raise CommandError(f"ERR Unrecognized option '{shown_in_error(args[2])}'")
     if not clean_name(args[3]):
         raise CommandError(f"ERR {text_of(args[2])} cannot contain spaces, newlines or special characters.")
     if attribute == "lib-name":
@@ -126,7 +126,7 @@ def info(ctx: Context, args: list[bytes]) -> object:
 def _client_type(text: bytes) -> str:
     kind = TYPES.get(text_of(text).lower())
     if kind is None:
-        raise CommandError(f"ERR Unknown client type '{text_of(text)}'")
+        raise CommandError(f"ERR Unknown client type '{shown_in_error(text)}'")
     return kind
 
 
@@ -190,7 +190,7 @@ class _Filter:
             self.laddr = text_of(value)
         elif word == b"USER":
             if value != b"default":
-                raise CommandError(f"ERR No such user '{text_of(value)}'")
+                raise CommandError(f"ERR No such user '{shown_in_error(value)}'")
             self.user = text_of(value)
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             self.skip_me = value.lower() == b"yes"

@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 def get_values(ctx: Context, args: list[bytes]) -> object:
     """CONFIG GET pattern [...]."""
     config = server_of(ctx).config
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for pattern in args[2:]:
-        # An option asked for by its name is answered under the name as it was asked.
         text = text_of(pattern)
         if any(c in text for c in "*?["):
-            found.update(config.matching(glob_expression(text)))
-            continue
-        value = config.get(text)
-        if value is not None and text.lower() not in (name.lower() for name in found):
-            found[text] = value
-    return found
+            for name, value in config.matching(glob_expression(text)).items():
+                found.setdefault(name, (name, value))
+        elif (given := config.get(text)) is not None:
+            # An option asked for by its name is answered under the name as it was asked, first.
+            found.setdefault(text.lower(), (text, given))
+    return dict(found.values())
 
 
 def set_values(ctx: Context, args: list[bytes]) -> object:

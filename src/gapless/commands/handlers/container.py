@@ -35,7 +35,7 @@ def integer(text: bytes, error: str = "ERR value is not an integer or out of ran
 
 def too_many_words(args: list[bytes]) -> CommandError:
     """What a subcommand answers that takes fewer words than it was given."""
-    name, subcommand = text_of(args[0]).upper(), text_of(args[1])[:128]
+    name, subcommand = text_of(args[0]).upper(), shown_in_error(args[1][:128])
     return CommandError(
         f"ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {name} HELP."
     )
@@ -44,6 +44,11 @@ def too_many_words(args: list[bytes]) -> CommandError:
 def text_of(data: bytes) -> str:
     """Bytes from a client as text that goes back to the same bytes."""
     return data.decode("utf-8", "surrogateescape")
+
+
+def shown_in_error(data: bytes) -> str:
+    """What an error shows of bytes from a client: as C prints a string, nothing from a NUL byte on."""
+    return text_of(data.partition(b"\0")[0])
 
 
 def clean_name(data: bytes) -> bool:
@@ -56,7 +61,7 @@ def container(ctx: Context, args: list[bytes]) -> object:
     name = text_of(args[0]).lower()
     if len(args) < 2:
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
-    raise CommandError(f"ERR unknown subcommand '{text_of(args[1])[:128]}'. Try {name.upper()} HELP.")
+    raise CommandError(f"ERR unknown subcommand '{shown_in_error(args[1][:128])}'. Try {name.upper()} HELP.")
 
 
 def _usage(arg: Arg) -> str:

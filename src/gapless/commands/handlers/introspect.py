@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gapless.commands.handlers.container import text_of
+from gapless.commands.handlers.container import shown_in_error, text_of
 from gapless.commands.replies import CommandError, OrderedSet, Status
 from gapless.commands.row import CATEGORIES
 
@@ -90,7 +90,7 @@ def command(ctx: Context, args: list[bytes]) -> object:
     from gapless.commands.table import COMMANDS
 
     if len(args) > 1:
-        raise CommandError(f"ERR unknown subcommand '{text_of(args[1])[:128]}'. Try COMMAND HELP.")
+        raise CommandError(f"ERR unknown subcommand '{shown_in_error(args[1][:128])}'. Try COMMAND HELP.")
     return [_info(row) for row in COMMANDS]
 
 
@@ -186,9 +186,9 @@ def _keys(args: list[bytes]) -> list[tuple[bytes, str]]:
     from gapless.commands.table import look_up
 
     words = args[2:]
-    row = look_up(words[0])
-    if row is not None and len(words) > 1 and row.subcommands and row.name != "debug":
-        row = look_up(words[0] + b"|" + words[1]) or row
+    row = None if b"|" in words[0] else look_up(words[0])
+    if row is not None and len(words) > 1 and shown(row):
+        row = look_up(words[0] + b"|" + words[1])
     if row is None:
         raise CommandError("ERR Invalid command specified")
     if not row.key_specs:

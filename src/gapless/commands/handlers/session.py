@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gapless.commands.handlers.container import clean_name, integer, server_of, text_of
+from gapless.commands.handlers.container import clean_name, integer, server_of, shown_in_error, text_of
 from gapless.commands.replies import OK, CommandError, Status
 from gapless.engine import session as core
 
@@ -70,7 +70,7 @@ def hello(ctx: Context, args: list[bytes]) -> object:
                 raise CommandError(NAME_ERROR)
             at += 2
         else:
-            raise CommandError(f"ERR Syntax error in HELLO option '{text_of(args[at])}'")
+            raise CommandError(f"ERR Syntax error in HELLO option '{shown_in_error(args[at])}'")
     if login is not None:
         _log_in(ctx, *login)
     if not session.authenticated and server_of(ctx).config.text("requirepass"):
