@@ -1,7 +1,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, qsort
 from gapless.engine.arena cimport range_discard, range_release, range_reserve
-from gapless.engine.base cimport INVARIANT
+from gapless.engine.base cimport INVARIANT, likely
 
 
 cdef Pages* pages_new(uint32_t page_bytes, uint64_t address_bytes) noexcept nogil:
@@ -14,13 +14,17 @@ cdef Pages* pages_new(uint32_t page_bytes, uint64_t address_bytes) noexcept nogi
     while (<uint32_t>1 << pages.page_shift) < page_bytes:
         pages.page_shift += 1
     pages.pages_max = <uint32_t>min(address_bytes >> pages.page_shift, <uint64_t>0xffffffff)
-    pages.base = range_reserve(<uint64_t>pages.pages_max << pages.page_shift)
-    pages.free_stack = <uint32_t*>range_reserve(<uint64_t>pages.pages_max * sizeof(uint32_t))
     pages.high_water = 1
-    if pages.base == NULL or pages.free_stack == NULL:
-        pages_free(pages)
-        return NULL
     return pages
+
+
+cdef bint reserve(Pages* pages) noexcept nogil:
+    """The addresses, when the first page is taken: most stores have no trees, and a process has room for few such ranges."""
+    if pages.base == NULL:
+        pages.base = range_reserve(<uint64_t>pages.pages_max << pages.page_shift)
+    if pages.free_stack == NULL:
+        pages.free_stack = <uint32_t*>range_reserve(<uint64_t>pages.pages_max * sizeof(uint32_t))
+    return pages.base != NULL and pages.free_stack != NULL
 
 
 cdef void pages_free(Pages* pages) noexcept nogil:
@@ -38,7 +42,7 @@ cdef uint32_t pages_take(Pages* pages) noexcept nogil:
         page = pages.free_stack[pages.free_count]
         if pages.cached_count > 0:
             pages.cached_count -= 1
-    elif pages.high_water < pages.pages_max:
+    elif pages.high_water < pages.pages_max and (likely(pages.high_water > 1) or reserve(pages)):
         page = pages.high_water
         pages.high_water += 1
     else:
