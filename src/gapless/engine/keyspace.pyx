@@ -194,6 +194,8 @@ cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil:
     cdef uint32_t last = access_stamp(ks)
     cdef bint other_form = (policy ^ ks.policy) & POLICY_LFU != 0
     ks.policy = policy
+    # What an eviction under the old policy has begun goes on as cleaning: it measured coldness by that one, and might take what may not go.
+    ks.cleaner.evicting = False
     if not other_form or is_empty(ks):
         return
     ks.access_switched = ks.access_seconds
