@@ -194,6 +194,8 @@ cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil:
     cdef uint32_t last = access_stamp(ks)
     cdef bint other_form = (policy ^ ks.policy) & POLICY_LFU != 0
     ks.policy = policy
+    # What an eviction under the old policy has begun goes on as cleaning: it measured coldness by that one, and might take what may not go.
+    ks.cleaner.evicting = False
     if not other_form or is_empty(ks):
         return
     ks.access_switched = ks.access_seconds
@@ -537,9 +539,12 @@ cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogi
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
+    cdef int keep = KEEP_TREES
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms,
-                         KEEP_TREES | (KEEP_EXTENT if r.extent != 0 and r.key != NULL else 0))
+        # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
+        if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
+            keep |= KEEP_EXTENT
+        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms, keep)
         if status != STATUS_OK:
             return status
     changed(ks, v.db, key, key_bytes, v.hash)

@@ -316,7 +316,8 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
         if c.state & CLIENT_DOOMED:
             return
     if c.query == NULL:
-        if AREA_BYTES - loop.area_used < READ_BYTES:
+        # As a sum: the padding behind what was read last may go beyond AREA_BYTES.
+        if loop.area_used + READ_BYTES > AREA_BYTES:
             _run_batch(loop)
             loop.area_used = 0
         at = loop.area + loop.area_used

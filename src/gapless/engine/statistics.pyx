@@ -132,6 +132,8 @@ cdef void statistics_reset(Loop* loop) noexcept:
     d.error_kinds = 0
     ks.stats.hits = ks.stats.misses = ks.stats.expired = ks.stats.evicted = 0
     loop.clients.stats.connections = loop.clients.stats.connections_rejected = 0
+    loop.clients.stats.clients_evicted = loop.clients.stats.output_limit_disconnections = 0
+    loop.stats.query_limit_disconnections = 0
     loop.stats.bytes_in = loop.clients.stats.bytes_out = 0
     loop.stats.reads = loop.clients.stats.writes = 0
     loop.stats.longest_turn_ns = 0

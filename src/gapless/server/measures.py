@@ -60,7 +60,8 @@ class Memory:
         # The indexes of flushed databases, until the background has walked them.
         self.flushed = self.committed - (
             self.live + self.dead + self.cached + self.extents + self.extents_dead + self.index
-        )
+            + self.pages + self.pages_dead
+        )  # fmt: skip
         self.base = max(resident - self.committed, 0)
 
     @property
