@@ -6,7 +6,7 @@ from gapless.engine.access cimport (
 )
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
-    INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
+    GAPLESS_DEBUG, INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
     hash_bytes, likely, load_u64, prefetch, store_u32, store_u64, unlikely,
 )
 from gapless.engine.audit cimport audit
@@ -32,6 +32,7 @@ cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the 
 
 cdef enum:
     VALUE_BYTES_MAX = (512 << 20) + 8   # an integer of BITFIELD may begin in the last byte and end after it
+    SLICES_PER_AUDIT = 64          # in builds that check more
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
     EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
     # What a dying record owns and another has taken over.
@@ -73,6 +74,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.cleaner.holes_start = 50
     ks.cleaner.holes_full = 120
     ks.cleaner.holes_idle = 30
+    ks.cleaner.holes_bytes_min = 2 * <uint64_t>segment_bytes
     keyspace_tick(ks)
     return ks
 
@@ -721,7 +723,10 @@ cdef bint keyspace_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
 
 
 cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
-    return cleaner_background(ks, budget_ns, idle)
+    cdef int64_t used = cleaner_background(ks, budget_ns, idle)
+    if GAPLESS_DEBUG and used > 0 and ks.cleaner.slices % SLICES_PER_AUDIT == 0:
+        INVARIANT(audit(ks) == NULL)
+    return used
 
 
 cdef const char* keyspace_check(Keyspace* ks) noexcept nogil:

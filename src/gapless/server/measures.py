@@ -150,7 +150,7 @@ def history(engine: Engine) -> History:
 
 def sample(engine: Engine) -> None:
     """For the server's periodic task."""
-    history(engine).sample(engine.stats())
+    history(engine).sample(engine.stats(walk=False))
 
 
 def human(count: int) -> str:
