@@ -355,7 +355,7 @@ cdef bint begin(Keyspace* ks, uint32_t unit, bint evicting) noexcept nogil:
 cdef int64_t go_on(Keyspace* ks, int64_t deadline_ns, int64_t* work) noexcept nogil:
     """Goes on with the victim; frees it when it is done. As process()."""
     cdef uint32_t unit = ks.cleaner.victim
-    cdef int64_t state = process(ks, unit, &ks.cleaner.offset, FATE_EVICT if ks.cleaner.evicting else FATE_MOVE, deadline_ns, work)
+    cdef int64_t state = process(ks, unit, &ks.cleaner.offset, FATE_EVICT if ks.cleaner.evicting and ks.maxmemory else FATE_MOVE, deadline_ns, work)
     if state == 1:
         INVARIANT(ks.log.segments[unit].records_live == 0)
         ks.cleaner.bytes_freed += ks.log.segments[unit].write_offset
@@ -471,9 +471,9 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
             pass
         elif arena_trim(ks.arena, arena_keep(ks.arena), DISCARD_STEP):
             pass
-        elif clean(ks, start + budget_ns, idle):
-            pass
         elif idle and tidy_indexes(ks, start + budget_ns):
+            pass
+        elif clean(ks, start + budget_ns, idle):
             pass
         else:
             more = False

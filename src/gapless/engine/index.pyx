@@ -10,7 +10,6 @@ cdef extern from "sys/mman.h" nogil:
 
 cdef enum:
     # Keys a home bucket, times 4, at which the index grows: fuller costs a second line for more look-ups, emptier costs memory.
-    # Measured: docs/MEASUREMENTS.md, "Index load".
     LOAD_QUARTERS_GROW = 27
     LOAD_QUARTERS_SHRINK = 22
     CHAIN_SLOTS_MAX = 512
