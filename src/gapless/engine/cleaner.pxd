@@ -24,9 +24,12 @@ cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
 cdef inline uint64_t memory_used(const Keyspace* ks) noexcept nogil:
     return ks.memory_base + keyspace_committed(ks)
 
-# Over maxmemory by more than writes ever go: it was lowered. Only with a policy that lets keys go.
+cdef enum:
+    FAR_OVER_BYTES = 32 << 20
+
+# Over maxmemory by more than writes ever go, or one command could free at once: it was lowered. Only with a policy that lets keys go.
 cdef inline bint cleaner_is_far_over(const Keyspace* ks) noexcept nogil:
-    return ks.maxmemory != 0 and ks.policy & POLICY_EVICTING != 0 and memory_used(ks) > ks.maxmemory + (ks.maxmemory >> 4)
+    return ks.maxmemory != 0 and ks.policy & POLICY_EVICTING != 0 and memory_used(ks) > ks.maxmemory + (ks.maxmemory >> 4) + FAR_OVER_BYTES
 
 # Whether a slice would find something to do: memory to give back, dead extents and trees, empty or expired segments,
 # flushed databases, holes to clean.
