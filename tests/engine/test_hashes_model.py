@@ -221,3 +221,42 @@ def test_history(seed: int) -> None:
     engine.configure(clock_ms=START_MS)
     Model(random.Random(seed), Client(engine)).run(STEPS)
     engine.close()
+
+
+def test_eviction_gives_pages_back() -> None:
+    engine = Engine(segment_bytes=1 << 14, address_bytes=1 << 30, seed=1)
+    engine.load_commands(COMMANDS)
+    engine.configure(maxmemory=3 << 20)
+    engine.set_policy("allkeys-lru")
+    client = Client(engine)
+    for number in range(400):
+        words = [word for i in range(300) for word in (b"field-%d" % i, b"value-%d" % number)]
+        assert client("HSET", b"hash-%d" % number, *words) == b":300\r\n"
+    stats = engine.stats()
+    assert stats["evicted"] > 100
+    assert stats["bytes_committed"] <= 3 << 20
+    assert engine.check() is None
+    engine.close()
+
+
+def test_deleting_a_large_hash_is_left_to_the_background() -> None:
+    engine = Engine(segment_bytes=1 << 20, address_bytes=1 << 34, seed=1)
+    engine.load_commands(COMMANDS)
+    client = Client(engine)
+    for start in range(0, 200_000, 1000):
+        client("HSET", "large", *(b"%d" % i for i in range(2 * start, 2 * start + 2000)))
+    pages = engine.stats()["pages_used"]
+    assert pages > 500
+    assert client("DEL", "large") == b":1\r\n"
+    assert engine.stats()["pages_retired"] >= pages - 40
+    assert engine.check() is None
+    slices = 0
+    while engine.stats()["pages_used"]:
+        engine.background(1)
+        slices += 1
+    assert slices > 3
+    assert engine.check() is None
+    while engine.background(1000):
+        pass
+    assert engine.stats()["pages_cached"] <= 64
+    engine.close()

@@ -309,7 +309,7 @@ cdef void hash_remove(Hash* h) noexcept nogil:
         tree_remove(h.keys.forest, h.tree, &h.place)
         h.dirty = True
     else:
-        splice_packed(h, NULL, 0, -1)
+        splice_packed(h, h.compose, 0, -1)
     h.found = False
 
 
@@ -325,7 +325,7 @@ cdef void drop_expired(Hash* h) noexcept nogil:
             at += h.entry_bytes
             continue
         h.at = at
-        splice_packed(h, NULL, 0, -1)
+        splice_packed(h, h.compose, 0, -1)
         # The count may have become a byte shorter.
         at = h.at
 

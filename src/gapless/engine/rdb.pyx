@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memmove, memset
 from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
+    arg_int64, arg_is, call_room, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.hash_value cimport Hash, hash_abandon, hash_begin, hash_of_value, hash_store
 from gapless.engine.keyspace cimport (
@@ -286,7 +286,7 @@ cdef bint restore_string(Call* call, Reader* reader, int64_t expire_ms) noexcept
     cdef bint done
     if not rdb_read_string(reader, &text):
         return reply_bad_format(call)
-    done = dead_on_arrival(call, expire_ms) or call_status(call, keyspace_set(
+    done = dead_on_arrival(call, expire_ms) or call_room(call, text.size) and call_status(call, keyspace_set(
         call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, TYPE_STRING, text.data, text.size, expire_ms))
     free(text.owned)
     return done
