@@ -25,11 +25,11 @@ cdef inline uint64_t memory_used(const Keyspace* ks) noexcept nogil:
     return ks.memory_base + keyspace_committed(ks)
 
 cdef enum:
-    FAR_OVER_BYTES = 32 << 20
+    FAR_OVER_BYTES = 8 << 20
 
 # Over maxmemory by more than writes ever go, or one command could free at once: it was lowered. Only with a policy that lets keys go.
 cdef inline bint cleaner_is_far_over(const Keyspace* ks) noexcept nogil:
-    return ks.maxmemory != 0 and ks.policy & POLICY_EVICTING != 0 and memory_used(ks) > ks.maxmemory + (ks.maxmemory >> 4) + FAR_OVER_BYTES
+    return ks.maxmemory != 0 and ks.policy & POLICY_EVICTING != 0 and memory_used(ks) > ks.maxmemory + (ks.maxmemory >> 6) + FAR_OVER_BYTES
 
 # Whether a slice would find something to do: memory to give back, dead extents and trees, empty or expired segments,
 # flushed databases, holes to clean.

@@ -26,6 +26,8 @@ from gapless.engine.record cimport (
 
 cdef enum:
     GROUP = 16                 # records handled at a time: their buckets are prefetched together
+    CLOCK_RECORDS = 4          # handled between two looks at the clock
+    SLICE_LATE_NS = 500000     # a slice as long is counted
     WALK_STEP = 64 << 10       # bytes of a segment walked before the clock is looked at
     DISCARD_STEP = 128 << 10   # bytes given back to the system before the clock is looked at
     PAGES_STEP = 32            # pages of retired trees freed, or free ones given back, likewise
@@ -151,6 +153,10 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             else:
                 offset[0] = <uint32_t>(position - base)
                 return -1
+            if i % CLOCK_RECORDS == CLOCK_RECORDS - 1 and i + 1 < n and clock_monotonic_ns() >= deadline_ns:
+                # Each may have asked the system for memory, in a segment of its own.
+                offset[0] = <uint32_t>(position - base) + group[i].size
+                return 0
         work[0] += at - start
         offset[0] = at
         if clock_monotonic_ns() >= deadline_ns:
@@ -483,7 +489,9 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     ks.cleaner.slices += 1
     ks.cleaner.busy_ns += now - start
-    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, clock_thread_ns() - cpu)
+    cpu = clock_thread_ns() - cpu
+    ks.cleaner.slices_late += cpu > SLICE_LATE_NS
+    ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, cpu)
     ks.cleaner.longest_slice_wall_ns = max(ks.cleaner.longest_slice_wall_ns, now - start)
     return now - start
 

@@ -87,6 +87,7 @@ cdef struct Cleaner:
     uint64_t segments_cleaned
     uint64_t bytes_freed
     uint64_t records_moved
+    uint64_t slices_late           # of more than 500 us of CPU time
     int64_t longest_slice_ns      # CPU time of the thread: its own doing
     int64_t longest_slice_wall_ns  # and how long that took on a machine which others use too
     uint64_t slices

@@ -244,9 +244,9 @@ cdef void log_seal(Log* log, uint32_t unit) noexcept nogil:
 
 
 cdef void populate(Log* log, uint32_t unit) noexcept nogil:
-    """Memory for a step ahead of the write offset."""
+    """Memory for a step ahead of the write offset; a small one where a slice of the cleaner waits for it."""
     cdef Segment* s = &log.segments[unit]
-    cdef uint32_t step = POPULATE_WINDOW_BYTES if s.window else POPULATE_BYTES
+    cdef uint32_t step = POPULATE_WINDOW_BYTES if s.window or log.open[GROUP_SURVIVORS] == unit else POPULATE_BYTES
     cdef uint32_t to = min((s.write_offset + step - 1) & ~(step - 1), log.segment_bytes)
     range_populate(log.arena.base + (<uint64_t>unit << log.arena.unit_shift) + s.populated, to - s.populated)
     s.populated = to

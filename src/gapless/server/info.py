@@ -389,6 +389,7 @@ def _gapless(at: Snapshot) -> Iterator[str]:
     yield f"cleaner_write_amplification:{amplification:.3f}"
     yield f"cleaner_slices:{stats['cleaner_slices']}"
     yield f"cleaner_busy_us:{stats['cleaner_busy_ns'] // 1000}"
+    yield f"slices_over_500us:{stats['cleaner_slices_late']}"
     yield f"longest_slice_us:{stats['cleaner_longest_slice_ns'] // 1000}"
     yield f"longest_slice_wall_us:{stats['cleaner_longest_slice_wall_ns'] // 1000}"
     yield f"longest_turn_us:{stats['loop_longest_turn_ns'] // 1000}"

@@ -34,8 +34,8 @@ class Server:
         self.stopping = False
         # Descriptors of the TCP sockets it listens on.
         self.tcp: list[int] = []
-        # Of holes, in thousandths of the log: where the cleaner starts, where it gives its all, where it ends when
-        # there is nothing else to do; and the bytes below which it does nothing.
+        # Of holes, in thousandths of the log: where the cleaner starts, where it gives its all, where it ends
+        # when there is nothing else to do; and the bytes below which it does nothing.
         stats = engine.stats()
         self._holes = tuple(stats[f"cleaner_holes_{name}"] for name in ("start", "full", "idle", "bytes_min"))
 
@@ -87,9 +87,9 @@ class Server:
         """The knobs of Redis's defragmentation, on the cleaner's terms.
 
         Thresholds are percent of the log that is holes, where cleaning starts and where it gives its all;
-        cycle-max in percent is the longest slice, 25 being its usual 200 us; below ignore-bytes of holes nothing
-        is cleaned at all. At their defaults the cleaner's own settings hold: it starts earlier than Redis would,
-        since what it costs is bounded anyway. (cycle-min has no counterpart: what is owed is done.)
+        cycle-max in percent is the longest slice, 25 being its usual 200 us; below ignore-bytes of holes
+        nothing is cleaned at all. At their defaults the cleaner's own settings hold: it starts earlier than
+        Redis would, since what it costs is bounded anyway. cycle-min has no counterpart.
         """
         if not has(
             "active-defrag-threshold-lower", "active-defrag-threshold-upper", "active-defrag-cycle-max",
