@@ -65,7 +65,7 @@ asan: asan-build ## the engine's tests under AddressSanitizer and UndefinedBehav
 asan-build: $(STAMPS)/dev
 	$(BIN)/python tools/develop.py asan
 
-debug: $(STAMPS)/dev ## the tests on a debug build, which counts allocations
+debug: $(STAMPS)/dev ## the tests on a debug build, which audits the store while it works
 	$(BIN)/python tools/develop.py debug
 	PYTHONPATH=$(CURDIR)/build/debug-site $(PYTEST) $(ARGS)
 

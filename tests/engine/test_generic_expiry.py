@@ -119,3 +119,16 @@ def test_what_is_not_there_has_no_ttl(client: Client) -> None:
     for command in ("TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"):
         assert client(command, "none") == b":-2\r\n"
     assert client("EXPIRE", "none", 10) == b":0\r\n"
+
+
+def test_a_long_key_beside_a_large_value_gets_a_ttl_and_loses_it(client: Client) -> None:
+    """A record has room for 8 KiB here: with the length of the key the header's growth by a TTL comes to its end."""
+    value = b"v" * 100
+    for size in range(8192 - 60, 8192 - 10):
+        key = b"k" * size
+        assert client("SET", key, value) == b"+OK\r\n"
+        for command, argument in (("EXPIRE", 100), ("PEXPIREAT", INT64_MAX)):
+            assert client(command, key, argument) == b":1\r\n"
+            assert client.bulk("GET", key) == value
+        assert client("PERSIST", key) == b":1\r\n"
+        assert client.bulk("GET", key) == value

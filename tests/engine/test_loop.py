@@ -202,6 +202,23 @@ def test_many_clients_at_once(served: Served) -> None:
         client.close()
 
 
+def test_requests_that_fill_what_is_read_into_to_its_end() -> None:
+    """Of one turn, read in the order in which they connected: 31 that leave room for exactly one more read, then that one."""
+    one = Served()
+    sizes = [16384] * 30 + [15392] + [16384] * 2
+    clients = [one.connect() for _ in sizes]
+    for client, size in zip(clients, sizes, strict=True):
+        client.sendall(b"*3\r\n$3\r\nSET\r\n$2\r\nk1\r\n$%d\r\n%s\r\n" % (size - 31, b"v" * (size - 31)))
+    one.thread.start()
+    for client in clients:
+        assert read(client, 5) == b"+OK\r\n"
+        client.close()
+    one.engine.stop()
+    one.thread.join(20)
+    one.engine.close()
+    assert one.engine.check() is None
+
+
 def test_maxclients(served: Served) -> None:
     served.engine.configure(maxclients=1)
     with served.connect() as first:
@@ -303,6 +320,19 @@ def test_a_watched_key_whose_time_comes(served: Served) -> None:
         ask(client, b"set a 1 px 30\r\nwatch a\r\nmulti\r\nping\r\n", b"+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n")
         time.sleep(0.05)
         ask(client, b"exec\r\n", b"*-1\r\n")
+
+
+def test_a_watched_key_that_has_expired_when_all_is_flushed(served: Served) -> None:
+    served.engine.configure(active_expire=False)
+    with served.connect() as client, served.connect() as other:
+        ask(client, b"set a 1 px 30\r\nwatch a b\r\n", b"+OK\r\n+OK\r\n")
+        ask(other, b"watch a\r\n", b"+OK\r\n")
+        time.sleep(0.05)
+        ask(other, b"ping\r\n", b"+PONG\r\n")
+        served.engine.flush()
+        assert served.engine.stats()["watchers"] == 3
+        for one in (client, other):
+            ask(one, b"multi\r\nping\r\nexec\r\n", b"+OK\r\n+QUEUED\r\n*-1\r\n")
 
 
 def test_monitor(served: Served) -> None:

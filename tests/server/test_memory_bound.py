@@ -56,6 +56,38 @@ def fill(connection: RawConnection, count: int = KEYS) -> set[bytes]:
     return replies
 
 
+def test_a_lowered_limit_stops_nobody() -> None:
+    """What is over goes in slices: who writes meanwhile is let through, and waits for no more than a slice."""
+    with gapless_server(maxmemory="512mb", maxmemory_policy="allkeys-lru") as server, server.connect() as connection:
+        assert fill(connection, 300_000) == {b"+OK\r\n"}
+        assert resident(server) > 300 * MEGABYTE
+        assert connection.call("CONFIG", "SET", "maxmemory", LIMIT) == b"+OK\r\n"
+        worst, deadline = 0.0, time.monotonic() + 30
+        while resident(server) > LIMIT + TOLERANCE:
+            assert time.monotonic() < deadline
+            began = time.monotonic()
+            assert connection.call("SET", "k", VALUE) == b"+OK\r\n"
+            worst = max(worst, time.monotonic() - began)
+        assert worst < 0.1
+        assert connection.call("DEBUG", "CHECK") == b"+OK\r\n"
+
+
+def test_what_a_command_makes_of_little_is_asked_for() -> None:
+    """COPY, BITOP and RESTORE take more than their arguments: that counts before it is there."""
+    with gapless_server(maxmemory=str(LIMIT)) as server, server.connect() as connection:
+        oom = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+        assert connection.call("SET", "small", b"a" * 100_000) == b"+OK\r\n"
+        small = connection.call("DUMP", "small")
+        assert connection.call("SET", "large", b"a" * (30 * MEGABYTE)) == b"+OK\r\n"
+        assert connection.call("COPY", "large", "copy") == oom
+        assert connection.call("BITOP", "NOT", "not", "large") == oom
+        assert connection.call("EXISTS", "copy", "not") == b":0\r\n"
+        payload = small.partition(b"\r\n")[2][:-2]
+        assert connection.call("RESTORE", "again", 0, payload) == b"+OK\r\n"
+        assert connection.call("COPY", "small", "copy") == b":1\r\n"
+        assert connection.call("DEBUG", "CHECK") == b"+OK\r\n"
+
+
 def info(connection: RawConnection, name: bytes) -> int:
     return int(connection.call("INFO", "everything").partition(b"\r\n" + name + b":")[2].split(b"\r\n")[0])
 

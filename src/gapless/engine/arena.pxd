@@ -4,8 +4,8 @@
     | unit 0 (never used) | unit 1 | unit 2 | ... | unit high_water - 1 |   never touched   |
 
 A unit is a segment's size (1 MiB). It is free (on the stack of free units) or in use. A unit that was freed keeps its memory
-until arena_trim() gives it back, in steps, the one freed longest ago first; some are kept for the next that are taken. A position in the arena is a byte offset from base of
-40 bits: 1 TiB. Position 0 means "none", therefore unit 0 is never handed out.
+until arena_trim() gives it back, in steps, the one freed longest ago first; some are kept for the next that are taken. A position in
+the arena is a byte offset from base of 40 bits: 1 TiB. Position 0 means "none", therefore unit 0 is never handed out.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 

@@ -43,6 +43,10 @@ cdef extern from * nogil:
     static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 3); __asm__ volatile("" : : "r"(p)); }
     static inline void prefetch_write(const void *p) { __builtin_prefetch(p, 1, 3); __asm__ volatile("" : : "r"(p)); }
 
+    #ifndef GAPLESS_DEBUG
+    #define GAPLESS_DEBUG 0
+    #endif
+
     static inline uint64_t load_u64(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
     static inline uint32_t load_u32(const void *p) { uint32_t v; memcpy(&v, p, 4); return v; }
     static inline uint16_t load_u16(const void *p) { uint16_t v; memcpy(&v, p, 2); return v; }
@@ -108,6 +112,7 @@ cdef extern from * nogil:
     #endif
     """
     void INVARIANT(bint expr)
+    bint GAPLESS_DEBUG          # whether what is too dear for release is checked
     bint likely(bint condition)
     bint unlikely(bint condition)
     void prefetch(const void* address)

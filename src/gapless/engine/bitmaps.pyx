@@ -4,7 +4,7 @@ from libc.stdlib cimport free, malloc
 from gapless.engine.base cimport load_u64, parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, find_string, handler_register, reply_syntax_error, reply_wrong_type,
+    arg_int64, arg_is, call_room, call_status, find_read, find_string, handler_register, reply_syntax_error, reply_wrong_type,
     widen_string,
 )
 from gapless.engine.keyspace cimport (
@@ -355,7 +355,7 @@ cdef void cmd_bitop(Call* call) noexcept nogil:
         reply_error(call.reply, b"OOM command not allowed when used memory > 'maxmemory'.")
         return
     operate(op, sources, count, out, n)
-    if call_status(call, keyspace_set(call.keys, call.session.db, call.argv[2].data, call.argv[2].size, to_hash,
+    if call_room(call, n) and call_status(call, keyspace_set(call.keys, call.session.db, call.argv[2].data, call.argv[2].size, to_hash,
                                       TYPE_STRING | RECORD_RAW, out, n, EXPIRE_NEVER)):
         reply_int(call.reply, <int64_t>n)
     free(out)

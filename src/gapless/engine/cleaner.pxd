@@ -7,19 +7,29 @@ segment: what is cold is dropped instead of moved.
 """
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.arena cimport arena_keep
-from gapless.engine.keyspace cimport Keyspace
+from gapless.engine.keyspace cimport POLICY_EVICTING, Keyspace, keyspace_committed
 from gapless.engine.log cimport USE_EMPTY
 from gapless.engine.pages cimport pages_cached_max
 
 
 # Works for at most budget_ns (and the end of the step begun); ns used, 0 when nothing was to do. May move records.
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil
-# Thousandths of the log that are holes; 0 below what is worth any work: the tails of open segments can't be cleaned.
+# Thousandths of the log that are holes; 0 below what is worth any work.
 cdef inline uint64_t holes_thousandths(const Keyspace* ks) noexcept nogil:
     cdef uint64_t dead = ks.log.bytes_written - ks.log.bytes_live
-    if dead < 2 * <uint64_t>ks.log.segment_bytes:
+    if dead < ks.cleaner.holes_bytes_min:
         return 0
     return dead * 1000 // ks.log.bytes_written
+
+cdef inline uint64_t memory_used(const Keyspace* ks) noexcept nogil:
+    return ks.memory_base + keyspace_committed(ks)
+
+cdef enum:
+    FAR_OVER_BYTES = 32 << 20
+
+# Over maxmemory by more than writes ever go, or one command could free at once: it was lowered. Only with a policy that lets keys go.
+cdef inline bint cleaner_is_far_over(const Keyspace* ks) noexcept nogil:
+    return ks.maxmemory != 0 and ks.policy & POLICY_EVICTING != 0 and memory_used(ks) > ks.maxmemory + (ks.maxmemory >> 4) + FAR_OVER_BYTES
 
 # Whether a slice would find something to do: memory to give back, dead extents and trees, empty or expired segments,
 # flushed databases, holes to clean.
@@ -27,7 +37,7 @@ cdef inline bint cleaner_has_work(const Keyspace* ks) noexcept nogil:
     return (ks.extents.bytes_dead != 0 or ks.log.use_first[0][USE_EMPTY] != 0 or ks.log.use_first[1][USE_EMPTY] != 0
             or ks.arena.cached_count > arena_keep(ks.arena) or ks.log.expired_first != 0 or ks.retired_count != 0 or ks.cleaner.victim != 0
             or ks.forest.retired_first != 0 or ks.forest.pages.cached_count > pages_cached_max(ks.forest.pages)
-            or (ks.active_defrag and holes_thousandths(ks) > ks.cleaner.holes_idle))
+            or cleaner_is_far_over(ks) or (ks.active_defrag and holes_thousandths(ks) > ks.cleaner.holes_idle))
 
 # See keyspace_make_room().
 cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil

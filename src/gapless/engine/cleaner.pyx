@@ -4,7 +4,7 @@ from gapless.engine.access cimport (
     access_before, access_frequency, access_idle_seconds, access_is_older_form, access_now, slot_with_access,
 )
 from gapless.engine.arena cimport arena_keep, arena_trim
-from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write, unlikely
 from gapless.engine.extent cimport extent_give, extents_reclaim
 from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
 from gapless.engine.index cimport (
@@ -12,8 +12,8 @@ from gapless.engine.index cimport (
     slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport (
-    POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired,
-    keyspace_committed, keyspace_hash_at, keyspace_record_key, keyspace_record_value, random_next,
+    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_hash_at,
+    keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
@@ -355,7 +355,7 @@ cdef bint begin(Keyspace* ks, uint32_t unit, bint evicting) noexcept nogil:
 cdef int64_t go_on(Keyspace* ks, int64_t deadline_ns, int64_t* work) noexcept nogil:
     """Goes on with the victim; frees it when it is done. As process()."""
     cdef uint32_t unit = ks.cleaner.victim
-    cdef int64_t state = process(ks, unit, &ks.cleaner.offset, FATE_EVICT if ks.cleaner.evicting else FATE_MOVE, deadline_ns, work)
+    cdef int64_t state = process(ks, unit, &ks.cleaner.offset, FATE_EVICT if ks.cleaner.evicting and ks.maxmemory else FATE_MOVE, deadline_ns, work)
     if state == 1:
         INVARIANT(ks.log.segments[unit].records_live == 0)
         ks.cleaner.bytes_freed += ks.log.segments[unit].write_offset
@@ -455,7 +455,9 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
     now = start
     while more and now - start < budget_ns:
         more = True
-        if ks.extents.bytes_dead > 0:
+        if cleaner_is_far_over(ks) and evict_slice(ks, start + budget_ns):
+            pass
+        elif ks.extents.bytes_dead > 0:
             extents_reclaim(ks.extents, DISCARD_STEP)
         elif forest_reclaim(ks.forest, PAGES_STEP):
             pass
@@ -469,9 +471,9 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
             pass
         elif arena_trim(ks.arena, arena_keep(ks.arena), DISCARD_STEP):
             pass
-        elif clean(ks, start + budget_ns, idle):
-            pass
         elif idle and tidy_indexes(ks, start + budget_ns):
+            pass
+        elif clean(ks, start + budget_ns, idle):
             pass
         else:
             more = False
@@ -488,10 +490,6 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
 
 # ---- maxmemory
 
-cdef inline uint64_t memory_used(const Keyspace* ks) noexcept nogil:
-    return ks.memory_base + keyspace_committed(ks)
-
-
 cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     """Frees something; False when nothing can be freed."""
     cdef int64_t work = 0
@@ -507,7 +505,7 @@ cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
         return True
     if ks.cleaner.victim == 0:
         holes = holes_thousandths(ks)
-        if ks.policy == POLICY_NOEVICTION or not ks.policy & (POLICY_LRU | POLICY_LFU | POLICY_RANDOM | POLICY_TTL):
+        if not ks.policy & POLICY_EVICTING:
             # Without eviction only holes can be had.
             if holes <= 10 or not begin(ks, best_victim(ks, USE_CLASSES - 2), False):
                 return False
@@ -515,12 +513,22 @@ cdef bint make_room_step(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
             pass
         elif not begin(ks, next_to_evict_from(ks), True):
             return False
-    if ks.policy & (POLICY_LRU | POLICY_LFU | POLICY_RANDOM | POLICY_TTL) and not ks.cleaner.evicting:
+    if ks.policy & POLICY_EVICTING and not ks.cleaner.evicting:
         ks.cleaner.evicting = bool(ks.policy & POLICY_ALLKEYS) or ks.log.segments[ks.cleaner.victim].window != 0
         find_cold(ks)
     if go_on(ks, deadline_ns, &work) >= 0:
         return True
     return False
+
+
+cdef bint evict_slice(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
+    """Evicts until the time is up, or memory fits; False when nothing goes."""
+    while cleaner_is_far_over(ks):
+        if not make_room_step(ks, deadline_ns):
+            return False
+        if clock_monotonic_ns() >= deadline_ns:
+            break
+    return True
 
 
 cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
@@ -543,6 +551,9 @@ cdef bint cleaner_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
     if ks.memory_base + n > ks.maxmemory:
         # It would not fit if all else were gone.
         return False
+    if unlikely(cleaner_is_far_over(ks)):
+        # The limit has been lowered: whoever writes pays a slice, the rest goes between commands. Redis lets writes through meanwhile, too.
+        return evict_slice(ks, clock_monotonic_ns() + FULL_SLICE_NS)
     margin = max(ks.maxmemory // 64, <uint64_t>ks.log.segment_bytes)
     if memory_used(ks) + n + margin <= ks.maxmemory:
         return True

@@ -8,7 +8,7 @@ from gapless.engine.base cimport (
 )
 from gapless.engine.call cimport SESSION_NO_TOUCH, Arg, Call, Command, Dispatch, Handler, Session
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_COUNT, FIND_READ, Keyspace, Value, keyspace_create, keyspace_find, keyspace_resize,
+    EXPIRE_NEVER, FIND_COUNT, FIND_READ, Keyspace, Value, keyspace_create, keyspace_find, keyspace_make_room, keyspace_resize,
 )
 from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport Reply, reply_error
@@ -76,6 +76,14 @@ cdef inline bint call_status(Call* call, Status status) noexcept nogil:
     else:
         reply_error(call.reply, b"ERR no such key")
     return False
+
+
+# Room for `size` bytes more than the arguments take, which were asked for before the command ran; False after replying that there is none. May
+# move records: what was found before must be looked up again.
+cdef inline bint call_room(Call* call, uint64_t size) noexcept nogil:
+    if likely(keyspace_make_room(call.keys, size)):
+        return True
+    return call_status(call, STATUS_FULL)
 
 
 # Makes what find_string() looked for a string of `size` bytes at least, to be changed in part. REQUIRED then, if anything changed:

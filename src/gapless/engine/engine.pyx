@@ -386,7 +386,7 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths),
+        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
         clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
@@ -398,11 +398,14 @@ cdef class Engine:
 
     # ---- statistics
 
-    def stats(self):
-        """Every counter of the engine, by name: bytes, keys, ns and times since the start, as the name says."""
+    def stats(self, bint walk=True):
+        """Every counter of the engine, by name: bytes, keys, ns and times since the start, as the name says.
+
+        walk: those too that take a walk over all clients and segments (else 0).
+        """
         self.enter()
         try:
-            return statistics_counters(self.loop)
+            return statistics_counters(self.loop, walk)
         finally:
             self.leave()
 

@@ -7,12 +7,12 @@ from libc.string cimport memcmp, strlen
 from gapless.engine.base cimport parse_int64
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
+    arg_int64, arg_is, call_room, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.keyspace cimport (
     FIND_COUNT, FIND_PEEK, FIND_READ, FIND_WRITE, POLICY_LFU, Value, keyspace_copy, keyspace_delete, keyspace_find,
-    keyspace_frequency, keyspace_hash, keyspace_idle_seconds,
+    keyspace_frequency, keyspace_hash, keyspace_idle_seconds, keyspace_memory_usage,
 )
 from gapless.engine.record cimport (
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING,
@@ -139,6 +139,12 @@ cdef void cmd_copy(Call* call) noexcept nogil:
     # The target is looked up first: a look-up deletes what has expired, and what was found before it would be void.
     taken = there_already(call, db, target)
     if not find(call, 1, find_read(call), &v) or (taken and not replace):
+        reply_int(call.reply, 0)
+        return
+    if not call_room(call, keyspace_memory_usage(call.keys, &v)):
+        return
+    if not keyspace_find(call.keys, call.session.db, source.data, source.size, call.hash, FIND_PEEK, &v):
+        # Making room for the copy has cost the original.
         reply_int(call.reply, 0)
         return
     if call_status(call, keyspace_copy(call.keys, &v, source.data, source.size, db, target.data, target.size, False)):

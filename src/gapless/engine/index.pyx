@@ -10,11 +10,11 @@ cdef extern from "sys/mman.h" nogil:
 
 cdef enum:
     # Keys a home bucket, times 4, at which the index grows: fuller costs a second line for more look-ups, emptier costs memory.
-    # Measured: docs/MEASUREMENTS.md, "Index load".
     LOAD_QUARTERS_GROW = 27
     LOAD_QUARTERS_SHRINK = 22
     CHAIN_SLOTS_MAX = 512
     BUCKETS_KEPT = 1024        # that a range may hold beyond those in use before they are given back
+    BUCKETS_A_PAGE = 64        # so many at most stay touched when the pages behind those in use are given back
     # Below this the index uses small pages, so that a small store stays small.
     HUGE_FROM = 32 << 20
 
@@ -81,7 +81,7 @@ cdef void overflow_release(Index* index, uint64_t* bucket, HashAt hash_at, void*
     if index.touched_overflow > index.overflow_count + BUCKETS_KEPT:
         range_discard(<uint8_t*>(index.overflow + index.overflow_count * BUCKET_SLOTS),
                       (index.touched_overflow - index.overflow_count) * BUCKET_BYTES)
-        index.touched_overflow = index.overflow_count + BUCKET_BYTES
+        index.touched_overflow = index.overflow_count + BUCKETS_A_PAGE
 
 
 cdef uint64_t* chain_insert(Index* index, uint64_t* bucket, uint64_t slot) noexcept nogil:
@@ -172,7 +172,7 @@ cdef bint index_shrink(Index* index, HashAt hash_at, void* context) noexcept nog
     if index.touched_buckets > index.bucket_count + BUCKETS_KEPT:
         range_discard(<uint8_t*>(index.buckets + index.bucket_count * BUCKET_SLOTS),
                       (index.touched_buckets - index.bucket_count) * BUCKET_BYTES)
-        index.touched_buckets = index.bucket_count + BUCKET_BYTES
+        index.touched_buckets = index.bucket_count + BUCKETS_A_PAGE
     return True
 
 

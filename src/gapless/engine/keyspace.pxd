@@ -37,6 +37,7 @@ cdef enum Policy:
     POLICY_RANDOM = 4
     POLICY_TTL = 8
     POLICY_ALLKEYS = 16
+    POLICY_EVICTING = 15   # any of these lets keys go
     POLICY_NOEVICTION = 0
 
 
@@ -94,6 +95,7 @@ cdef struct Cleaner:
     uint32_t holes_start          # under load cleaning starts here
     uint32_t holes_full           # and works at full effort from here
     uint32_t holes_idle           # with no load it goes on down to here
+    uint64_t holes_bytes_min      # below so many bytes of holes there is no cleaning: the tails of open segments can't be cleaned
 
 
 cdef struct Keyspace:

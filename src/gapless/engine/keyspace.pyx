@@ -6,7 +6,7 @@ from gapless.engine.access cimport (
 )
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
-    INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
+    GAPLESS_DEBUG, INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
     hash_bytes, likely, load_u64, prefetch, store_u32, store_u64, unlikely,
 )
 from gapless.engine.audit cimport audit
@@ -32,6 +32,7 @@ cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the 
 
 cdef enum:
     VALUE_BYTES_MAX = (512 << 20) + 8   # an integer of BITFIELD may begin in the last byte and end after it
+    SLICES_PER_AUDIT = 64          # in builds that check more
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
     EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
     # What a dying record owns and another has taken over.
@@ -73,6 +74,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.cleaner.holes_start = 50
     ks.cleaner.holes_full = 120
     ks.cleaner.holes_idle = 30
+    ks.cleaner.holes_bytes_min = 2 * <uint64_t>segment_bytes
     keyspace_tick(ks)
     return ks
 
@@ -194,6 +196,8 @@ cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil:
     cdef uint32_t last = access_stamp(ks)
     cdef bint other_form = (policy ^ ks.policy) & POLICY_LFU != 0
     ks.policy = policy
+    # What an eviction under the old policy has begun goes on as cleaning: it measured coldness by that one, and might take what may not go.
+    ks.cleaner.evicting = False
     if not other_form or is_empty(ks):
         return
     ks.access_switched = ks.access_seconds
@@ -537,9 +541,12 @@ cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogi
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
+    cdef int keep = KEEP_TREES
     if expire_ms != r.expire_ms:
-        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms,
-                         KEEP_TREES | (KEEP_EXTENT if r.extent != 0 and r.key != NULL else 0))
+        # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
+        if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
+            keep |= KEEP_EXTENT
+        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms, keep)
         if status != STATUS_OK:
             return status
     changed(ks, v.db, key, key_bytes, v.hash)
@@ -716,7 +723,10 @@ cdef bint keyspace_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
 
 
 cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
-    return cleaner_background(ks, budget_ns, idle)
+    cdef int64_t used = cleaner_background(ks, budget_ns, idle)
+    if GAPLESS_DEBUG and used > 0 and ks.cleaner.slices % SLICES_PER_AUDIT == 0:
+        INVARIANT(audit(ks) == NULL)
+    return used
 
 
 cdef const char* keyspace_check(Keyspace* ks) noexcept nogil:

@@ -316,7 +316,8 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
         if c.state & CLIENT_DOOMED:
             return
     if c.query == NULL:
-        if AREA_BYTES - loop.area_used < READ_BYTES:
+        # As a sum: the padding behind what was read last may go beyond AREA_BYTES.
+        if loop.area_used + READ_BYTES > AREA_BYTES:
             _run_batch(loop)
             loop.area_used = 0
         at = loop.area + loop.area_used
@@ -490,6 +491,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             more = keyspace_background(d.keys, budget, True) > 0
         if end >= loop.cron_due_ns:
             loop.cron_due_ns = end + CRON_NS
+            # Under steady load no turn is idle: what only idle slices do gets one in a hundred.
+            keyspace_background(d.keys, loop.slice_ns, True)
             _cron(loop)
             if loop.clients.any_doomed:
                 _free_doomed(loop)

@@ -36,6 +36,8 @@ cdef struct Pages:
 
 cdef Pages* pages_new(uint32_t page_bytes, uint64_t address_bytes) noexcept nogil
 cdef void pages_free(Pages* pages) noexcept nogil
+# The addresses, which pages_take() reserves for the first page. False: the system refuses them, though pages_left() counts them.
+cdef bint pages_reserve(Pages* pages) noexcept nogil
 # A page's number; 0 when the range is used up. Its bytes are what they were: not zeroed.
 cdef uint32_t pages_take(Pages* pages) noexcept nogil
 cdef void pages_give(Pages* pages, uint32_t page) noexcept nogil

@@ -18,7 +18,7 @@ cdef Pages* pages_new(uint32_t page_bytes, uint64_t address_bytes) noexcept nogi
     return pages
 
 
-cdef bint reserve(Pages* pages) noexcept nogil:
+cdef bint pages_reserve(Pages* pages) noexcept nogil:
     """The addresses, when the first page is taken: most stores have no trees, and a process has room for few such ranges."""
     if pages.base == NULL:
         pages.base = range_reserve(<uint64_t>pages.pages_max << pages.page_shift)
@@ -42,7 +42,7 @@ cdef uint32_t pages_take(Pages* pages) noexcept nogil:
         page = pages.free_stack[pages.free_count]
         if pages.cached_count > 0:
             pages.cached_count -= 1
-    elif pages.high_water < pages.pages_max and (likely(pages.high_water > 1) or reserve(pages)):
+    elif pages.high_water < pages.pages_max and (likely(pages.high_water > 1) or pages_reserve(pages)):
         page = pages.high_water
         pages.high_water += 1
     else:

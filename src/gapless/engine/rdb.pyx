@@ -8,7 +8,7 @@ from gapless.engine.call cimport Call
 from gapless.engine.collection cimport Collection, collection_abandon, collection_of_value, collection_store
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
+    arg_int64, arg_is, call_room, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.forest cimport ORDER_MEMBER
 from gapless.engine.hash_value cimport Hash, hash_begin, hash_of_value
@@ -294,7 +294,7 @@ cdef bint restore_string(Call* call, Reader* reader, int64_t expire_ms) noexcept
     cdef bint done
     if not rdb_read_string(reader, &text):
         return reply_bad_format(call)
-    done = dead_on_arrival(call, expire_ms) or call_status(call, keyspace_set(
+    done = dead_on_arrival(call, expire_ms) or call_room(call, text.size) and call_status(call, keyspace_set(
         call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, TYPE_STRING, text.data, text.size, expire_ms))
     free(text.owned)
     return done

@@ -51,6 +51,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         ks.cleaner.holes_full = value
     elif name == "holes_idle":
         ks.cleaner.holes_idle = value
+    elif name == "holes_bytes_min":
+        ks.cleaner.holes_bytes_min = value
     elif name == "slice_us":
         loop.slice_ns = value * 1000
     elif name == "slowlog_log_slower_than":

@@ -4,7 +4,7 @@ from gapless.engine.loop cimport Loop
 
 
 # Every counter by name: bytes, keys, ns and times since the start, as the name says. O(clients + segments).
-cdef dict statistics_counters(Loop* loop)
+cdef dict statistics_counters(Loop* loop, bint walk)
 # Error replies by their first word.
 cdef dict statistics_errors(Dispatch* d)
 # {name: (calls, microseconds, rejected, failed)} of the commands that were called or rejected.

@@ -26,7 +26,7 @@ cdef uint64_t _average_ttl_ms(Keyspace* ks):
     return <uint64_t>(total / records) if records else 0
 
 
-cdef dict statistics_counters(Loop* loop):
+cdef dict statistics_counters(Loop* loop, bint walk):
     cdef Dispatch* d = loop.dispatch
     cdef Keyspace* ks = d.keys
     cdef int db
@@ -46,18 +46,18 @@ cdef dict statistics_counters(Loop* loop):
             buckets += ks.index[db].bucket_count
             overflow += ks.index[db].overflow_count
             bytes_index += index_bytes(ks.index[db])
-    c = loop.clients.first
+    c = loop.clients.first if walk else NULL
     while c != NULL:
         input_max = max(input_max, c.query_room)
         output_max = max(output_max, c.reply.room)
         watching += c.session.watched_count > 0
         c = c.next
-    unit = ks.log.expired_first
+    unit = ks.log.expired_first if walk else 0
     while unit != 0:
         expired += 1
         unit = ks.log.segments[unit].next
     found.update(
-        log_segments_expired=expired, ttl_ms_average=_average_ttl_ms(ks), clients_watching=watching,
+        log_segments_expired=expired, ttl_ms_average=_average_ttl_ms(ks) if walk else 0, clients_watching=watching,
         client_input_bytes_max=input_max, client_output_bytes_max=output_max,
         keys=keys, index_buckets=buckets, index_overflow_buckets=overflow, index_bytes=bytes_index,
         bytes_committed=keyspace_committed(ks), maxmemory=ks.maxmemory, policy=ks.policy, memory_base=ks.memory_base,
@@ -132,6 +132,8 @@ cdef void statistics_reset(Loop* loop) noexcept:
     d.error_kinds = 0
     ks.stats.hits = ks.stats.misses = ks.stats.expired = ks.stats.evicted = 0
     loop.clients.stats.connections = loop.clients.stats.connections_rejected = 0
+    loop.clients.stats.clients_evicted = loop.clients.stats.output_limit_disconnections = 0
+    loop.stats.query_limit_disconnections = 0
     loop.stats.bytes_in = loop.clients.stats.bytes_out = 0
     loop.stats.reads = loop.clients.stats.writes = 0
     loop.stats.longest_turn_ns = 0

@@ -328,10 +328,15 @@ cdef class StoreStrings(StoreKeys):
         return results
 
     def mset(self, mapping):
-        """Sets all keys of a mapping."""
+        """Sets all keys of a mapping. A key or value of the wrong type is refused before any is set; when memory is full (OutOfMemoryError)
+        those before the one that did not fit are set."""
+        cdef Text text
+        cdef list pairs = []
+        for name, value in mapping.items():
+            pairs.append((text_of(name, &text), text_of(value, &text)))
         self.enter()
         try:
-            for name, value in mapping.items():
+            for name, value in pairs:
                 StoreStrings.__setitem__(self, name, value)
         finally:
             self.leave()

@@ -122,10 +122,21 @@ cdef bint _any_expired(Dispatch* d, Session* session) noexcept nogil:
     return False
 
 
+cdef bint _is_there(Dispatch* d, int db, Watch* w) noexcept nogil:
+    """Whether the watched key is in a database. A look-up deletes what has expired, and would free the watch that is being looked at: nobody
+    is told of it, since EXEC compares the expiry itself."""
+    cdef uint32_t watchers = d.keys.watchers
+    cdef Value value
+    cdef bint there
+    d.keys.watchers = 0
+    there = keyspace_find(d.keys, db, w.key, w.key_bytes, w.hash, FIND_PEEK, &value)
+    d.keys.watchers = watchers
+    return there
+
+
 cdef void transactions_flushing(Dispatch* d, int db, int other) noexcept nogil:
     cdef Watches* watches = <Watches*>d.watches
     cdef Watch* w
-    cdef Value value
     cdef int i
     if d.keys.watchers == 0:
         return
@@ -133,9 +144,7 @@ cdef void transactions_flushing(Dispatch* d, int db, int other) noexcept nogil:
         w = watches.buckets[i]
         while w != NULL:
             if db == -1 or w.db == db or w.db == other:
-                if keyspace_find(d.keys, w.db, w.key, w.key_bytes, w.hash, FIND_PEEK, &value) or (
-                        other >= 0 and keyspace_find(d.keys, other if w.db == db else db, w.key, w.key_bytes, w.hash,
-                                                     FIND_PEEK, &value)):
+                if _is_there(d, w.db, w) or (other >= 0 and _is_there(d, other if w.db == db else db, w)):
                     w = _spoil(d, w)
                     continue
             w = w.bucket_next

@@ -8,7 +8,7 @@ from gapless.engine.node cimport (
     item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger, node_gap,
     node_insert, node_item, node_wide,
 )
-from gapless.engine.pages cimport pages_left, pages_take
+from gapless.engine.pages cimport pages_left, pages_reserve, pages_take
 from gapless.engine.splice cimport SPLICE_PAGES, Splice, fresh_item, splice
 from gapless.engine.tree_key cimport (
     Key, element_key, hashed_part, item_element, key_compare, leaf_key, order_hashes, separator_key,
@@ -250,6 +250,8 @@ cdef bint tree_previous(const Forest* f, Place* place) noexcept nogil:
 
 cdef inline Status room_for_change(Forest* f, const Tree* t) noexcept nogil:
     if unlikely(pages_left(f.pages) < SPLICE_PAGES * <uint32_t>(t.height + 3) + PAGES_SPARE):
+        return STATUS_FULL
+    if unlikely(f.pages.high_water == 1) and not pages_reserve(f.pages):
         return STATUS_FULL
     return STATUS_OK
 

@@ -140,7 +140,7 @@ OPTIONS = (
     Option("active-defrag-threshold-lower", SHARE, 10),
     Option("active-defrag-threshold-upper", SHARE, 100),
     Option("active-defrag-ignore-bytes", Memory(1, LLONG_MAX), 100 << 20),
-    Option("active-defrag-cycle-min", Int(1, 99), 1),
+    Option("active-defrag-cycle-min", Int(1, 99), 1, QUIET),
     Option("active-defrag-cycle-max", Int(1, 99), 25),
     Option("active-defrag-max-scan-fields", Int(1, LLONG_MAX), 1000, QUIET),
     Option("active-expire-effort", Int(1, 10), 1, QUIET),

@@ -60,7 +60,8 @@ class Memory:
         # The indexes of flushed databases, until the background has walked them.
         self.flushed = self.committed - (
             self.live + self.dead + self.cached + self.extents + self.extents_dead + self.index
-        )
+            + self.pages + self.pages_dead
+        )  # fmt: skip
         self.base = max(resident - self.committed, 0)
 
     @property
@@ -149,7 +150,7 @@ def history(engine: Engine) -> History:
 
 def sample(engine: Engine) -> None:
     """For the server's periodic task."""
-    history(engine).sample(engine.stats())
+    history(engine).sample(engine.stats(walk=False))
 
 
 def human(count: int) -> str:

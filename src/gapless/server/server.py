@@ -34,9 +34,10 @@ class Server:
         self.stopping = False
         # Descriptors of the TCP sockets it listens on.
         self.tcp: list[int] = []
-        # Thousandths of the log that are holes: where the cleaner starts, and where it gives its all.
+        # Of holes, in thousandths of the log: where the cleaner starts, where it gives its all, where it ends when
+        # there is nothing else to do; and the bytes below which it does nothing.
         stats = engine.stats()
-        self._holes = stats["cleaner_holes_start"], stats["cleaner_holes_full"]
+        self._holes = tuple(stats[f"cleaner_holes_{name}"] for name in ("start", "full", "idle", "bytes_min"))
 
     # ---- configuration
 
@@ -87,17 +88,26 @@ class Server:
         """The knobs of Redis's defragmentation, on the cleaner's terms.
 
         Thresholds are percent of the log that is holes, where cleaning starts and where it gives its all;
-        cycle-max in percent is the longest slice, 25 being its usual 200 us. At their defaults the cleaner's
-        own settings hold: it starts earlier than Redis would, since what it costs is bounded anyway.
+        cycle-max in percent is the longest slice, 25 being its usual 200 us; below ignore-bytes of holes nothing
+        is cleaned at all. At their defaults the cleaner's own settings hold: it starts earlier than Redis would,
+        since what it costs is bounded anyway. (cycle-min has no counterpart: what is owed is done.)
         """
         if not has(
-            "active-defrag-threshold-lower", "active-defrag-threshold-upper", "active-defrag-cycle-max"
-        ):
+            "active-defrag-threshold-lower", "active-defrag-threshold-upper", "active-defrag-cycle-max",
+            "active-defrag-ignore-bytes",
+        ):  # fmt: skip
             return
         start = self._knob("active-defrag-threshold-lower", 10, self._holes[0])
         full = self._knob("active-defrag-threshold-upper", 10, self._holes[1])
         slice_us = self._knob("active-defrag-cycle-max", 8, SLICE_US)
-        self.engine.configure(holes_start=start, holes_full=max(full, start + 10), slice_us=slice_us)
+        idle = min(self._holes[2], start) if start == self._holes[0] else start
+        self.engine.configure(
+            holes_start=start,
+            holes_full=max(full, start + 10),
+            holes_idle=idle,
+            holes_bytes_min=self._knob("active-defrag-ignore-bytes", 1, self._holes[3]),
+            slice_us=slice_us,
+        )
 
     def _knob(self, name: str, factor: int, own: int) -> int:
         value = self.config.number(name)
