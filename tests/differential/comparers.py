@@ -117,7 +117,7 @@ def one_collection_step(args: Args, left: Reply, right: Reply) -> str | None:
     reason = one_scan_step(args, left, right)
     if reason or any(reply.children[0].payload != b"0" for reply in (left, right)) or args[2] != b"0":
         return reason
-    if b"NOVALUES" in (word.upper() for word in args):
+    if args[0].upper() == b"SSCAN" or b"NOVALUES" in (word.upper() for word in args):
         return same_members(args, left.children[1], right.children[1])
     return same_pairs(args, left.children[1], right.children[1])
 
@@ -161,11 +161,14 @@ def another_hash(left: bytes, right: bytes) -> str | None:
 
 
 def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
-    """Byte for byte, but for the fields of hashes, which each server has in an order of its own."""
+    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own."""
     if not left.is_bulk or not right.is_bulk:
         return "one of them is null"
     if dump_payload.is_hash(left.payload) and dump_payload.is_hash(right.payload):
         return another_hash(left.payload, right.payload)
+    if dump_payload.is_set(left.payload) and dump_payload.is_set(right.payload):
+        same = dump_payload.set_of(left.payload) == dump_payload.set_of(right.payload)
+        return None if same else "another type or other members"
     return "payloads must be the same"
 
 
@@ -364,6 +367,13 @@ COMPARERS: dict[bytes, Comparer] = {
     b"HVALS": same_members,
     b"HSCAN": one_collection_step,
     b"HRANDFIELD": same_count,
+    b"SMEMBERS": same_members,
+    b"SINTER": same_members,
+    b"SUNION": same_members,
+    b"SDIFF": same_members,
+    b"SSCAN": one_collection_step,
+    b"SPOP": same_count,
+    b"SRANDMEMBER": same_count,
     b"HTTL": near_each(SECONDS_TOLERANCE),
     b"HPTTL": near_each(MILLISECONDS_TOLERANCE),
     b"HEXPIRETIME": near_each(SECONDS_TOLERANCE),

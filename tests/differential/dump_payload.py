@@ -1,8 +1,8 @@
-"""What DUMP sends for a string, made, and for a hash, read, independently of the code under test.
+"""What DUMP sends for a string, made, and for a hash or set, read, independently of the code under test.
 
 type (1 byte, 0: string) | length and encoding | bytes | RDB version (2 bytes) | CRC-64 (8 bytes)
 
-Version and checksum are little-endian. Hashes: `hash_of`.
+Version and checksum are little-endian. Hashes: `hash_of`. Sets: `set_of`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,32 @@ def hash_of(payload: bytes) -> tuple[int, list[tuple[bytes, bytes, int]]]:
         value, at = _string(payload, at)
         fields.append((name, value, earliest + distance - 1 if distance else 0))
     return payload[0], sorted(fields)
+
+
+SET_TABLE, SET_INTSET, SET_LISTPACK = SET_TYPES = (2, 11, 20)
+
+
+def is_set(payload: bytes) -> bool:
+    """Is it a set in one of the forms that Redis 8.2 writes?"""
+    return len(payload) > FOOTER_BYTES and payload[0] in SET_TYPES
+
+
+def set_of(payload: bytes) -> tuple[int, list[bytes]]:
+    """Type and members, sorted: how they lie is each server's own, and how wide an intset once had to be."""
+    members = []
+    if payload[0] == SET_TABLE:
+        count, at = _length(payload, 1)
+        for _ in range(count):
+            member, at = _string(payload, at)
+            members.append(member)
+    elif payload[0] == SET_LISTPACK:
+        members = _listpack(_string(payload, 1)[0])
+    else:
+        blob, _ = _string(payload, 1)
+        width = int.from_bytes(blob[:4], "little")
+        starts = range(8, len(blob), width)
+        members = [b"%d" % int.from_bytes(blob[at : at + width], "little", signed=True) for at in starts]
+    return payload[0], sorted(members)
 
 
 def _string(payload: bytes, at: int) -> tuple[bytes, int]:

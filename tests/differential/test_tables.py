@@ -7,7 +7,16 @@ import re
 import pytest
 
 from tests.differential.comparers import difference
-from tests.differential.grammar import bitmaps, connection, generic, hashes, server, strings, transactions
+from tests.differential.grammar import (
+    bitmaps,
+    connection,
+    generic,
+    hashes,
+    server,
+    sets,
+    strings,
+    transactions,
+)
 from tests.differential.pair import Pair
 from tests.support.raw import RawConnection
 from tests.support.replies import Reply, parse
@@ -97,7 +106,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
-    tables = (strings, bitmaps, hashes, generic, connection, server, transactions)
+    tables = (strings, bitmaps, hashes, sets, generic, connection, server, transactions)
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
     ours = {name for name in subject_commands(pair) if pair.subject_checks}
     assert ours <= generated | SCRIPTED_ONLY, sorted(ours - generated - SCRIPTED_ONLY)
@@ -105,7 +114,7 @@ def test_every_command_is_in_the_grammar(pair: Pair) -> None:
 
 def test_every_command_is_there(pair: Pair) -> None:
     """All of the groups this version promises: what Redis has in them, gapless has."""
-    promised = {"string", "bitmap", "connection", "transactions"}
+    promised = {"string", "bitmap", "set", "connection", "transactions"}
     left, right = pair.controls
     docs = parse(left.call("COMMAND", "DOCS")).pairs()
     groups = {name: entry.pairs()[b"group"].payload.decode() for name, entry in docs.items()}

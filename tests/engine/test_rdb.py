@@ -184,6 +184,6 @@ def test_a_sealed_lie_is_bad_data(client: Client, body: bytes) -> None:
 
 
 def test_other_types_and_newer_versions(client: Client) -> None:
-    assert client("RESTORE", "k", 0, sealed(b"\x02\x01\x01a")) == BAD_FORMAT
+    assert client("RESTORE", "k", 0, sealed(b"\x07\x01\x01a")) == BAD_FORMAT
     assert client("RESTORE", "k", 0, sealed(b"\x00\x01a", version=13)) == BAD_FOOTER
     assert client("RESTORE", "k", 0, sealed(b"\x00\x01a", version=1)) == b"+OK\r\n"

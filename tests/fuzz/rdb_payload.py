@@ -25,18 +25,17 @@ def broken(body: bytearray, random: Random) -> bytes:
 def run_case(random: Random) -> None:
     client = new_client()
     word = random.randbytes(random.randint(1, 12))
-    client(
-        "SET",
-        "k",
-        b"".join(
-            word if random.random() < 0.7 else random.randbytes(5) for _ in range(random.randint(0, 40))
-        ),
-    )
+    parts = [word if random.random() < 0.7 else random.randbytes(5) for _ in range(random.randint(0, 40))]
+    if random.random() < 0.5:
+        client("SET", "k", b"".join(parts))
+    else:
+        numbers = [b"%d" % random.randrange(-(10**9), 10**9) for _ in range(random.randint(0, 9))]
+        client("SADD", "k", b"1", *numbers, *(parts if random.random() < 0.5 else ()))
     payload = client.bulk("DUMP", "k")
     assert payload is not None
     for _ in range(20):
         answer = client("RESTORE", "k", 0, sealed(broken(bytearray(payload[:-10]), random)), "REPLACE")
         assert answer in ANSWERS, answer
-        assert client.bulk("GET", "k") is not None
+        assert client("EXISTS", "k") == b":1\r\n"
     assert client.engine.check() is None
     client.engine.close()

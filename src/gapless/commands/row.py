@@ -59,23 +59,37 @@ class Keys:
     """Where keys are among the arguments and what happens to them.
 
     The first is at `index`; `last` counts from it, or from the end when negative; every `step`-th is one.
+    `counted`: at `index` is how many there are, and they follow.
     """
 
-    __slots__ = ("flags", "index", "last", "note", "step")
+    __slots__ = ("counted", "flags", "index", "last", "note", "step")
 
     def __init__(
-        self, flags: str, index: int = 1, last: int = 0, step: int = 1, note: str | None = None
+        self,
+        flags: str,
+        index: int = 1,
+        last: int = 0,
+        step: int = 1,
+        note: str | None = None,
+        counted: bool = False,
     ) -> None:
         self.flags = flags
         self.index = index
         self.last = last
         self.step = step
         self.note = note
+        self.counted = counted
 
-    def positions(self, count: int) -> range:
-        """The positions of its keys in a command of `count` words."""
-        last = count + self.last if self.last < 0 else self.index + self.last
-        return range(self.index, min(last, count - 1) + 1, self.step)
+    def positions(self, words: list[bytes]) -> range:
+        """The positions of its keys in a command; none when it does not say how many there are."""
+        if self.counted:
+            text = words[self.index]
+            count = int(text) if text.isdigit() and len(text) < 10 else 0
+            if self.index + count >= len(words):
+                count = 0
+            return range(self.index + 1, self.index + 1 + count)
+        last = len(words) + self.last if self.last < 0 else self.index + self.last
+        return range(self.index, min(last, len(words) - 1) + 1, self.step)
 
 
 class Command:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from gapless.commands import bitmap, connection, diagnostics, generic, hashes, server, string, transactions
+from gapless.commands import (
+    bitmap,
+    connection,
+    diagnostics,
+    generic,
+    hashes,
+    server,
+    sets,
+    string,
+    transactions,
+)
 from gapless.commands.row import Command
 
 COMMANDS: tuple[Command, ...] = (
     *string.COMMANDS,
     *bitmap.COMMANDS,
     *hashes.COMMANDS,
+    *sets.COMMANDS,
     *generic.COMMANDS,
     *connection.COMMANDS,
     *server.COMMANDS,

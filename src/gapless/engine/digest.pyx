@@ -4,6 +4,7 @@
     mix(D, x)     D ^= SHA-1(x); D = SHA-1(D)      order matters
     a value       D = 0; mix type (u32, big-endian); what it holds; with a TTL take "!!expire!!"
     a string      mix bytes
+    a set         take each member
     a hash        of each field take E: E = 0; mix field; mix value; with an expiry take "!!hexpire!!"
     a key         the same, begun with mix key
     the store     D = 0; for every database that is not empty: mix its number (u32, big-endian), take the D of each key
@@ -11,18 +12,21 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from gapless.engine.call cimport Arg, Call
+from gapless.engine.collection cimport Collection, CollectionWalk, collection_next, collection_of_value, collection_walk
 from gapless.engine.dispatch cimport handler_register, reply_wrong_subcommand
-from gapless.engine.hash_value cimport Field, Hash, HashWalk, hash_next, hash_of_value, hash_walk
+from gapless.engine.forest cimport ORDER_MEMBER
+from gapless.engine.hash_value cimport Field, Hash, hash_next, hash_of_value
 from gapless.engine.keyspace cimport (
     FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_scan, keyspace_size,
     keyspace_value_of,
 )
-from gapless.engine.record cimport TYPE_HASH, Record
+from gapless.engine.record cimport TYPE_HASH, TYPE_SET, Record
 from gapless.engine.reply cimport reply_array, reply_status
 from gapless.engine.sha1 cimport SHA1_BYTES, sha1
 
 cdef enum:
     REDIS_TYPE_STRING = 0
+    REDIS_TYPE_SET = 2
     REDIS_TYPE_HASH = 4
 
 
@@ -64,11 +68,11 @@ cdef void mix_number(Digest* d, uint32_t n) noexcept nogil:
 
 cdef void mix_hash(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     cdef Hash h
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Field field
     cdef Digest part
     hash_of_value(ks, v, &h)
-    hash_walk(&h, &w)
+    collection_walk(&h.c, &w)
     while hash_next(&w, &field):
         memset(&part, 0, sizeof(Digest))
         mix(&part, field.name, field.name_bytes)
@@ -78,10 +82,27 @@ cdef void mix_hash(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
         take_digest(d, &part)
 
 
+cdef void mix_set(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
+    cdef Collection c
+    cdef CollectionWalk w
+    cdef const uint8_t* member
+    cdef uint32_t n = 0
+    collection_of_value(ks, TYPE_SET, ORDER_MEMBER, v, &c)
+    collection_walk(&c, &w)
+    while True:
+        member = collection_next(&w, &n)
+        if member == NULL:
+            break
+        take(d, member, n)
+
+
 cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     if v.type == TYPE_HASH:
         mix_number(d, REDIS_TYPE_HASH)
         mix_hash(d, ks, v)
+    elif v.type == TYPE_SET:
+        mix_number(d, REDIS_TYPE_SET)
+        mix_set(d, ks, v)
     else:
         mix_number(d, REDIS_TYPE_STRING)
         mix(d, v.data, v.size)

@@ -65,6 +65,9 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.bulk_bytes_max = <uint64_t>512 << 20
     d.hash_listpack_fields = 512
     d.hash_listpack_bytes = 64
+    d.set_intset_members = 512
+    d.set_listpack_members = 128
+    d.set_listpack_bytes = 64
     dispatch_calibrate(d)
     return d
 

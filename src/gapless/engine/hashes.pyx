@@ -1,37 +1,27 @@
 """Commands of hashes: fields read, written, counted, walked. Those about the expiry of fields are in hashes_expiry."""
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdio cimport snprintf
 from gapless.engine.base cimport STATUS_OK, Status, parse_int64, unlikely
-from gapless.engine.call cimport Arg, Call
-from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
+from gapless.engine.call cimport Call
+from gapless.engine.collection cimport (
+    CollectionWalk, collection_close, collection_count, collection_finish, collection_mark, collection_marks,
+    collection_remove, collection_walk, random_below,
 )
-from gapless.engine.glob cimport glob_match
-from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, Field, Hash, HashWalk, hash_abandon, hash_at, hash_close, hash_count, hash_find,
-    hash_head, hash_mark, hash_marks, hash_next, hash_open, hash_put, hash_remove, hash_walk, hash_walk_from,
+from gapless.engine.collection_scan cimport (
+    CollectionScan, collection_scan_begin, collection_scan_end, collection_scan_goes_on, collection_scan_matches,
+    collection_scan_open,
 )
-from gapless.engine.keyspace cimport FIND_WRITE, Keyspace, random_next
+from gapless.engine.dispatch cimport arg_int64, arg_is, find_read, handler_register, reply_syntax_error
+from gapless.engine.hash_value cimport FIELD_NO_EXPIRY, Field, Hash, hash_at, hash_find, hash_next, hash_open, hash_put
+from gapless.engine.keyspace cimport FIND_WRITE
 from gapless.engine.long_double cimport add_long_double, format_long_double, is_finite, parse_long_double
 from gapless.engine.record cimport HASH_EXPIRIES, HASH_TABLE
 from gapless.engine.reply cimport (
     format_int64, reply_array, reply_bulk, reply_error, reply_int, reply_map, reply_null, reply_ok,
 )
-from gapless.engine.scan cimport move_to_front, read_cursor
 
 cdef enum:
     SHOW_NAMES = 1
     SHOW_VALUES = 2
-    SCAN_COUNT = 10
-
-
-cdef bint finish(Call* call, Hash* h, Status status) noexcept nogil:
-    """Writes back, or forgets what failed; True when all is well and the reply is due."""
-    if status == STATUS_OK:
-        status = hash_close(h)
-    else:
-        hash_abandon(h)
-    return call_status(call, status)
 
 
 # ---- writing
@@ -53,13 +43,13 @@ cdef bint write_pairs(Call* call, int64_t* created) noexcept nogil:
     if not hash_open(call, 1, FIND_WRITE, &h):
         return False
     if unlikely(<uint64_t>(call.argc - 2) // 2 > h.packed_fields_max):
-        hash_mark(&h, HASH_TABLE)
+        collection_mark(&h.c, HASH_TABLE)
     while i < call.argc and status == STATUS_OK:
         created[0] += not hash_find(&h, call.argv[i].data, call.argv[i].size, &old)
         field_of(call, i, &field)
         status = hash_put(&h, &field)
         i += 2
-    return finish(call, &h, status)
+    return collection_finish(call, &h.c, status)
 
 
 cdef bint reply_odd_pairs(Call* call) noexcept nogil:
@@ -93,7 +83,7 @@ cdef void cmd_hsetnx(Call* call) noexcept nogil:
     if not there:
         field_of(call, 2, &field)
         status = hash_put(&h, &field)
-    if finish(call, &h, status):
+    if collection_finish(call, &h.c, status):
         reply_int(call.reply, not there)
 
 
@@ -106,9 +96,9 @@ cdef void cmd_hdel(Call* call) noexcept nogil:
         return
     for i in range(2, call.argc):
         if hash_find(&h, call.argv[i].data, call.argv[i].size, &field):
-            hash_remove(&h)
+            collection_remove(&h.c)
             removed += 1
-    if finish(call, &h, STATUS_OK):
+    if collection_finish(call, &h.c, STATUS_OK):
         reply_int(call.reply, removed)
 
 
@@ -127,13 +117,13 @@ cdef void cmd_hincrby(Call* call) noexcept nogil:
     if wrong == NULL and ((delta < 0 and number < INT64_MIN - delta) or (delta > 0 and number > INT64_MAX - delta)):
         wrong = b"ERR increment or decrement would overflow"
     if wrong != NULL:
-        hash_close(&h)
+        collection_close(&h.c)
         reply_error(call.reply, wrong)
         return
     number += delta
     field.value_bytes = <uint32_t>format_int64(text, number)
     field.value = <const uint8_t*>text
-    if finish(call, &h, hash_put(&h, &field)):
+    if collection_finish(call, &h.c, hash_put(&h, &field)):
         reply_int(call.reply, number)
 
 
@@ -158,12 +148,12 @@ cdef void cmd_hincrbyfloat(Call* call) noexcept nogil:
     if wrong == NULL and not add_long_double(number, delta, &number):
         wrong = b"ERR increment would produce NaN or Infinity"
     if wrong != NULL:
-        hash_close(&h)
+        collection_close(&h.c)
         reply_error(call.reply, wrong)
         return
     field.value_bytes = <uint32_t>format_long_double(number, text, sizeof(text))
     field.value = <const uint8_t*>text
-    if finish(call, &h, hash_put(&h, &field)):
+    if collection_finish(call, &h.c, hash_put(&h, &field)):
         reply_bulk(call.reply, text, field.value_bytes)
 
 
@@ -178,7 +168,7 @@ cdef void cmd_hget(Call* call) noexcept nogil:
         reply_bulk(call.reply, field.value, field.value_bytes)
     else:
         reply_null(call.reply)
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 cdef void cmd_hmget(Call* call) noexcept nogil:
@@ -193,7 +183,7 @@ cdef void cmd_hmget(Call* call) noexcept nogil:
             reply_bulk(call.reply, field.value, field.value_bytes)
         else:
             reply_null(call.reply)
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 cdef void cmd_hexists(Call* call) noexcept nogil:
@@ -202,7 +192,7 @@ cdef void cmd_hexists(Call* call) noexcept nogil:
     if not hash_open(call, 1, find_read(call), &h):
         return
     reply_int(call.reply, hash_find(&h, call.argv[2].data, call.argv[2].size, &field))
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 cdef void cmd_hstrlen(Call* call) noexcept nogil:
@@ -211,25 +201,25 @@ cdef void cmd_hstrlen(Call* call) noexcept nogil:
     if not hash_open(call, 1, find_read(call), &h):
         return
     reply_int(call.reply, field.value_bytes if hash_find(&h, call.argv[2].data, call.argv[2].size, &field) else 0)
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 cdef void cmd_hlen(Call* call) noexcept nogil:
     cdef Hash h
     if not hash_open(call, 1, find_read(call), &h):
         return
-    reply_int(call.reply, <int64_t>hash_count(&h))
-    hash_close(&h)
+    reply_int(call.reply, <int64_t>collection_count(&h.c))
+    collection_close(&h.c)
 
 
 cdef int64_t count_live(Hash* h) noexcept nogil:
     """Fields that a walk will meet. O(1) where none has an expiry."""
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Field field
     cdef int64_t n = 0
-    if not hash_marks(h) & HASH_EXPIRIES:
-        return <int64_t>hash_count(h)
-    hash_walk(h, &w)
+    if not collection_marks(&h.c) & HASH_EXPIRIES:
+        return <int64_t>collection_count(&h.c)
+    collection_walk(&h.c, &w)
     while hash_next(&w, &field):
         n += 1
     return n
@@ -244,7 +234,7 @@ cdef inline void reply_field(Call* call, const Field* field, int show) noexcept 
 
 cdef void reply_all(Call* call, int show) noexcept nogil:
     cdef Hash h
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Field field
     if not hash_open(call, 1, find_read(call), &h):
         return
@@ -252,10 +242,10 @@ cdef void reply_all(Call* call, int show) noexcept nogil:
         reply_map(call.reply, count_live(&h))
     else:
         reply_array(call.reply, count_live(&h))
-    hash_walk(&h, &w)
+    collection_walk(&h.c, &w)
     while hash_next(&w, &field):
         reply_field(call, &field, show)
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 cdef void cmd_hgetall(Call* call) noexcept nogil:
@@ -272,92 +262,35 @@ cdef void cmd_hvals(Call* call) noexcept nogil:
 
 # ---- walking in steps
 
-cdef bint scan_options(Call* call, const Arg** pattern, int64_t* count, int* show) noexcept nogil:
-    cdef int i = 3
-    while i < call.argc:
-        if arg_is(call, i, b"COUNT") and i + 1 < call.argc:
-            if not arg_int64(call, i + 1, count):
-                return False
-            if count[0] < 1:
-                reply_syntax_error(call)
-                return False
-            i += 2
-        elif arg_is(call, i, b"MATCH") and i + 1 < call.argc:
-            pattern[0] = &call.argv[i + 1]
-            if pattern[0].size == 1 and pattern[0].data[0] == c'*':
-                pattern[0] = NULL
-            i += 2
-        elif arg_is(call, i, b"NOVALUES"):
-            show[0] = SHOW_NAMES
-            i += 1
-        else:
-            reply_syntax_error(call)
-            return False
-    return True
-
-
 cdef void cmd_hscan(Call* call) noexcept nogil:
     cdef Hash h
-    cdef HashWalk w
     cdef Field field
-    cdef uint64_t cursor = 0, last = 0, head
-    cdef int64_t count = SCAN_COUNT, seen = 0, shown = 0
-    cdef int show = SHOW_NAMES | SHOW_VALUES
-    cdef const Arg* pattern = NULL
-    cdef char[24] text
-    cdef size_t front = call.reply.length, middle
-    cdef bint steps
-    if not read_cursor(&call.argv[2], &cursor):
-        reply_error(call.reply, b"ERR invalid cursor")
+    cdef CollectionScan s
+    cdef int show
+    if not collection_scan_begin(call, &s) or not hash_open(call, 1, find_read(call), &h):
         return
-    if not hash_open(call, 1, find_read(call), &h):
-        return
-    if h.there and not scan_options(call, &pattern, &count, &show):
-        hash_close(&h)
-        return
-    # Redis walks what it keeps in a listpack at once, whatever COUNT says.
-    steps = h.tree != NULL and (hash_marks(&h) & HASH_TABLE) != 0
-    if steps:
-        hash_walk_from(&h, cursor, &w)
-    else:
-        hash_walk(&h, &w)
-    cursor = 0
-    while hash_next(&w, &field):
-        if steps:
-            # The cursor is a hash: a step ends between two.
-            head = hash_head(&h, &field)
-            if seen >= count and head != last:
-                cursor = head
-                break
-            last = head
-        seen += 1
-        if pattern == NULL or glob_match(pattern.data, pattern.size, field.name, field.name_bytes):
-            reply_field(call, &field, show)
-            shown += 1 if show == SHOW_NAMES else 2
-    middle = call.reply.length
-    reply_array(call.reply, 2)
-    reply_bulk(call.reply, text, <size_t>snprintf(text, sizeof(text), b"%llu", <unsigned long long>cursor))
-    reply_array(call.reply, shown)
-    move_to_front(call.reply, front, middle)
-    hash_close(&h)
+    if collection_scan_open(call, &s, &h.c, (collection_marks(&h.c) & HASH_TABLE) != 0, True):
+        show = SHOW_NAMES if s.novalues else SHOW_NAMES | SHOW_VALUES
+        while hash_next(&s.walk, &field) and collection_scan_goes_on(&s, field.name, field.name_bytes):
+            if collection_scan_matches(&s, field.name, field.name_bytes):
+                reply_field(call, &field, show)
+                s.shown += 1 if show == SHOW_NAMES else 2
+        collection_scan_end(call, &s)
+    collection_close(&h.c)
 
 
 # ---- at random
 
-cdef inline uint64_t random_below(Keyspace* ks, uint64_t n) noexcept nogil:
-    return (random_next(ks) >> 11) % n
-
-
 cdef bint random_field(Hash* h, Field* out) noexcept nogil:
     """One that is there; False when all have expired."""
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef int _try
     for _try in range(64):
-        if not hash_at(h, random_below(h.keys, hash_count(h)), out):
+        if not hash_at(h, random_below(h.c.keys, collection_count(&h.c)), out):
             return False
-        if out.expire_ms < 0 or out.expire_ms > h.keys.now_ms:
+        if out.expire_ms < 0 or out.expire_ms > h.c.keys.now_ms:
             return True
-    hash_walk(h, &w)
+    collection_walk(&h.c, &w)
     return hash_next(&w, out)
 
 
@@ -381,14 +314,14 @@ cdef void reply_repeated(Call* call, Hash* h, int64_t count, bint values) noexce
 
 cdef void reply_distinct(Call* call, Hash* h, int64_t count, bint values) noexcept nogil:
     """As many different fields, each set of them as likely: a walk that takes each with the chance that is left."""
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Field field
     cdef int64_t left = count_live(h)
     count = min(count, left)
     reply_array(call.reply, count * 2 if values and call.reply.protocol == 2 else count)
-    hash_walk(h, &w)
+    collection_walk(&h.c, &w)
     while count > 0 and hash_next(&w, &field):
-        if random_below(h.keys, <uint64_t>left) < <uint64_t>count:
+        if random_below(h.c.keys, <uint64_t>left) < <uint64_t>count:
             reply_pair(call, &field, values)
             count -= 1
         left -= 1
@@ -415,7 +348,7 @@ cdef void cmd_hrandfield(Call* call) noexcept nogil:
     if not hash_open(call, 1, find_read(call), &h):
         return
     if call.argc == 2:
-        if hash_count(&h) > 0 and random_field(&h, &field):
+        if collection_count(&h.c) > 0 and random_field(&h, &field):
             reply_bulk(call.reply, field.name, field.name_bytes)
         else:
             reply_null(call.reply)
@@ -423,7 +356,7 @@ cdef void cmd_hrandfield(Call* call) noexcept nogil:
         reply_repeated(call, &h, -count, values)
     else:
         reply_distinct(call, &h, count, values)
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 handler_register(b"hashes.hdel", cmd_hdel)

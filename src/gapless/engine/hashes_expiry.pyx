@@ -3,10 +3,9 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport strlen
 from gapless.engine.base cimport STATUS_OK, Status, parse_int64
 from gapless.engine.call cimport Call
-from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, find_read, handler_register
-from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, Field, Hash, hash_abandon, hash_close, hash_find, hash_mark, hash_open, hash_put, hash_remove,
-)
+from gapless.engine.collection cimport collection_close, collection_finish_reply, collection_mark, collection_remove
+from gapless.engine.dispatch cimport arg_int64, arg_is, find_read, handler_register
+from gapless.engine.hash_value cimport FIELD_NO_EXPIRY, Field, Hash, hash_find, hash_open, hash_put
 from gapless.engine.keyspace cimport FIND_WRITE
 from gapless.engine.record cimport HASH_EXPIRIES
 from gapless.engine.reply cimport (
@@ -105,21 +104,10 @@ cdef inline bint find(Call* call, Hash* h, int i, Field* field) noexcept nogil:
     return hash_find(h, call.argv[i].data, call.argv[i].size, field)
 
 
-cdef void finish(Call* call, Hash* h, size_t front, Status status) noexcept nogil:
-    """Writes back; where that fails, an error stands instead of the reply."""
-    if status == STATUS_OK:
-        status = hash_close(h)
-    else:
-        hash_abandon(h)
-    if status != STATUS_OK:
-        call.reply.length = front
-        call_status(call, status)
-
-
 cdef Status set_expiry(Hash* h, Field* field, int64_t expire_ms) noexcept nogil:
     """Of the field just found; one in the past deletes it."""
-    if expire_ms >= 0 and expire_ms <= h.keys.now_ms:
-        hash_remove(h)
+    if expire_ms >= 0 and expire_ms <= h.c.keys.now_ms:
+        collection_remove(&h.c)
         return STATUS_OK
     if field.expire_ms == expire_ms:
         return STATUS_OK
@@ -160,9 +148,9 @@ cdef void expire(Call* call, int64_t unit_ms, int64_t base_ms) noexcept nogil:
         only = ONLY_EARLIER
     if (not read_expiry(call, 2, unit_ms, base_ms, &expire_ms)
             or not read_fields(call, 3 if only == ONLY_ALWAYS else 4, b"ERR Parameter `numFields` should be greater than 0", &first)):
-        hash_close(&h)
+        collection_close(&h.c)
         return
-    hash_mark(&h, HASH_EXPIRIES)
+    collection_mark(&h.c, HASH_EXPIRIES)
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if not find(call, &h, i, &field):
@@ -173,7 +161,7 @@ cdef void expire(Call* call, int64_t unit_ms, int64_t base_ms) noexcept nogil:
             if status == STATUS_OK:
                 status = set_expiry(&h, &field, expire_ms)
             reply_int(call.reply, FIELD_DELETED if expire_ms <= call.keys.now_ms else FIELD_DONE)
-    finish(call, &h, front, status)
+    collection_finish_reply(call, &h.c, front, status)
 
 
 cdef void cmd_hexpire(Call* call) noexcept nogil:
@@ -201,7 +189,7 @@ cdef void cmd_hpersist(Call* call) noexcept nogil:
     if not hash_open(call, 1, FIND_WRITE, &h):
         return
     if not read_fields(call, 2, b"ERR Number of fields must be a positive integer", &first):
-        hash_close(&h)
+        collection_close(&h.c)
         return
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
@@ -213,7 +201,7 @@ cdef void cmd_hpersist(Call* call) noexcept nogil:
             if status == STATUS_OK:
                 status = set_expiry(&h, &field, FIELD_NO_EXPIRY)
             reply_int(call.reply, FIELD_DONE)
-    finish(call, &h, front, status)
+    collection_finish_reply(call, &h.c, front, status)
 
 
 # ---- asking
@@ -226,7 +214,7 @@ cdef void reply_times(Call* call, int64_t unit_ms, bint absolute) noexcept nogil
     if not hash_open(call, 1, find_read(call), &h):
         return
     if not read_fields(call, 2, b"ERR Number of fields must be a positive integer", &first):
-        hash_close(&h)
+        collection_close(&h.c)
         return
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
@@ -238,7 +226,7 @@ cdef void reply_times(Call* call, int64_t unit_ms, bint absolute) noexcept nogil
             ms = field.expire_ms - (0 if absolute else call.keys.now_ms)
             # A part of a second counts as one.
             reply_int(call.reply, (ms + unit_ms - 1) // unit_ms)
-    hash_close(&h)
+    collection_close(&h.c)
 
 
 cdef void cmd_httl(Call* call) noexcept nogil:
@@ -267,16 +255,16 @@ cdef void cmd_hgetdel(Call* call) noexcept nogil:
     if not hash_open(call, 1, FIND_WRITE, &h):
         return
     if not read_fields(call, 2, b"ERR Number of fields must be a positive integer", &first):
-        hash_close(&h)
+        collection_close(&h.c)
         return
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if find(call, &h, i, &field):
             reply_bulk(call.reply, field.value, field.value_bytes)
-            hash_remove(&h)
+            collection_remove(&h.c)
         else:
             reply_null(call.reply)
-    finish(call, &h, front, STATUS_OK)
+    collection_finish_reply(call, &h.c, front, STATUS_OK)
 
 
 cdef void cmd_hgetex(Call* call) noexcept nogil:
@@ -295,10 +283,10 @@ cdef void cmd_hgetex(Call* call) noexcept nogil:
         lifetime = LIFETIME_PERSIST
         first = 3
     if lifetime < 0 or not read_fields(call, first, b"ERR Number of fields must be a positive integer", &first):
-        hash_close(&h)
+        collection_close(&h.c)
         return
     if lifetime != LIFETIME_NONE:
-        hash_mark(&h, HASH_EXPIRIES)
+        collection_mark(&h.c, HASH_EXPIRIES)
     reply_array(call.reply, call.argc - first)
     for i in range(first, call.argc):
         if not find(call, &h, i, &field):
@@ -307,7 +295,7 @@ cdef void cmd_hgetex(Call* call) noexcept nogil:
         reply_bulk(call.reply, field.value, field.value_bytes)
         if lifetime != LIFETIME_NONE and status == STATUS_OK:
             status = set_expiry(&h, &field, expire_ms)
-    finish(call, &h, front, status)
+    collection_finish_reply(call, &h.c, front, status)
 
 
 cdef bint hsetex_options(Call* call, int* only, int* lifetime, int64_t* expire_ms, int* first) noexcept nogil:
@@ -368,17 +356,17 @@ cdef void cmd_hsetex(Call* call) noexcept nogil:
     if not hsetex_options(call, &only, &lifetime, &expire_ms, &first) or not hash_open(call, 1, FIND_WRITE, &h):
         return
     if not condition_of_all(call, &h, only, first):
-        hash_close(&h)
+        collection_close(&h.c)
         reply_int(call.reply, 0)
         return
     if lifetime == LIFETIME_SET:
-        hash_mark(&h, HASH_EXPIRIES)
+        collection_mark(&h.c, HASH_EXPIRIES)
     i = first
     while i < call.argc and status == STATUS_OK:
         found = find(call, &h, i, &old)
         if lifetime == LIFETIME_SET and expire_ms <= call.keys.now_ms:
             if found:
-                hash_remove(&h)
+                collection_remove(&h.c)
         else:
             field.name = call.argv[i].data
             field.name_bytes = <uint32_t>call.argv[i].size
@@ -388,7 +376,7 @@ cdef void cmd_hsetex(Call* call) noexcept nogil:
             status = hash_put(&h, &field)
         i += 2
     reply_int(call.reply, 1)
-    finish(call, &h, front, status)
+    collection_finish_reply(call, &h.c, front, status)
 
 
 handler_register(b"hashes_expiry.hexpire", cmd_hexpire)

@@ -8,7 +8,7 @@ A string of up to 11 bytes that is the text of an int32 is stored as one; a long
 saves 4 bytes.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from gapless.engine.call cimport Call
+from gapless.engine.reply cimport Reply, reply_reserve
 
 cdef enum:
     RDB_VERSION = 12               # of Redis 8.2
@@ -43,3 +43,13 @@ cdef uint8_t* rdb_write_length(uint8_t* p, uint64_t n) noexcept nogil
 cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noexcept nogil
 # Length of a string's value as RDB would hold it (OBJECT's serializedlength). Compresses, therefore O(n).
 cdef int64_t rdb_string_bytes(const uint8_t* data, uint64_t n) noexcept nogil
+
+
+cdef inline void rdb_add_length(Reply* out, uint64_t n) noexcept nogil:
+    cdef uint8_t* at = reply_reserve(out, RDB_LENGTH_BYTES_MAX)
+    out.length += rdb_write_length(at, n) - at
+
+
+cdef inline void rdb_add_string(Reply* out, const uint8_t* data, uint64_t n) noexcept nogil:
+    cdef uint8_t* at = reply_reserve(out, rdb_string_room(n))
+    out.length += rdb_write_string(at, data, n) - at

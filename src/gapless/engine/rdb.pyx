@@ -4,21 +4,26 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
+from gapless.engine.call cimport Call
+from gapless.engine.collection cimport Collection, collection_abandon, collection_of_value, collection_store
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_room, call_status, find_read, handler_register, reply_syntax_error,
 )
-from gapless.engine.hash_value cimport Hash, hash_abandon, hash_begin, hash_of_value, hash_store
+from gapless.engine.forest cimport ORDER_MEMBER
+from gapless.engine.hash_value cimport Hash, hash_begin, hash_of_value
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,
     keyspace_set_frequency, keyspace_set_idle,
 )
 from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, lzf_measure
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
-from gapless.engine.record cimport TYPE_HASH, TYPE_STRING
+from gapless.engine.rdb_set cimport rdb_dump_set, rdb_is_set, rdb_restore_set
+from gapless.engine.record cimport TYPE_HASH, TYPE_SET, TYPE_STRING
 from gapless.engine.reply cimport (
-    Reply, reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
+    reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
 )
+from gapless.engine.set_value cimport Set, set_begin
 
 cdef enum:
     ENCODED_INT8 = 0xc0
@@ -116,6 +121,7 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Value v
     cdef Reply payload
     cdef Hash h
+    cdef Collection c
     cdef uint8_t type = RDB_TYPE_STRING
     cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
@@ -125,10 +131,12 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     if v.type == TYPE_HASH:
         hash_of_value(call.keys, &v, &h)
         rdb_dump_hash(&h, &payload)
+    elif v.type == TYPE_SET:
+        collection_of_value(call.keys, TYPE_SET, ORDER_MEMBER, &v, &c)
+        rdb_dump_set(&c, &payload)
     else:
         reply_raw(&payload, &type, 1)
-        at = reply_reserve(&payload, rdb_string_room(v.size))
-        payload.length += rdb_write_string(at, v.data, v.size) - at
+        rdb_add_string(&payload, v.data, v.size)
     at = reply_reserve(&payload, RDB_FOOTER_BYTES)
     store_u16(at, RDB_VERSION)
     store_u64(at + 2, crc64(0, payload.data, payload.length + 2))
@@ -292,17 +300,26 @@ cdef bint restore_string(Call* call, Reader* reader, int64_t expire_ms) noexcept
     return done
 
 
+cdef bint restore_collection(Call* call, Collection* c, Status read, int64_t expire_ms) noexcept nogil:
+    """What was read goes under the key, if it was read."""
+    if read != STATUS_OK or dead_on_arrival(call, expire_ms):
+        collection_abandon(c)
+        if read == STATUS_MISSING:
+            return reply_bad_format(call)
+        return call_status(call, read)
+    return call_status(call, collection_store(c, expire_ms))
+
+
 cdef bint restore_hash(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
     cdef Hash h
-    cdef Status status
     hash_begin(call, &call.argv[1], call.hash, &h)
-    status = rdb_restore_hash(reader, type, &h)
-    if status != STATUS_OK or dead_on_arrival(call, expire_ms):
-        hash_abandon(&h)
-        if status == STATUS_MISSING:
-            return reply_bad_format(call)
-        return call_status(call, status)
-    return call_status(call, hash_store(&h, expire_ms))
+    return restore_collection(call, &h.c, rdb_restore_hash(reader, type, &h), expire_ms)
+
+
+cdef bint restore_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef Set s
+    set_begin(call, &call.argv[1], call.hash, &s)
+    return restore_collection(call, &s.c, rdb_restore_set(reader, type, &s), expire_ms)
 
 
 cdef void cmd_restore(Call* call) noexcept nogil:
@@ -337,6 +354,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
         done = restore_string(call, &reader, ttl_ms)
     elif rdb_is_hash(call.argv[3].data[0]):
         done = restore_hash(call, &reader, call.argv[3].data[0], ttl_ms)
+    elif rdb_is_set(call.argv[3].data[0]):
+        done = restore_set(call, &reader, call.argv[3].data[0], ttl_ms)
     else:
         done = reply_bad_format(call)
     if done:

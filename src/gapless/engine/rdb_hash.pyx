@@ -1,18 +1,14 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u64, parse_int64
-from gapless.engine.hash_value cimport (
-    FIELD_NO_EXPIRY, Field, Hash, HashWalk, hash_count, hash_find, hash_mark, hash_marks, hash_next,
-    hash_put, hash_walk,
-)
+from gapless.engine.collection cimport CollectionWalk, collection_count, collection_mark, collection_marks, collection_walk
+from gapless.engine.hash_value cimport FIELD_NO_EXPIRY, Field, Hash, hash_find, hash_next, hash_put
 from gapless.engine.listpack cimport (
     Listpack, ListpackEntry, listpack_add, listpack_add_number, listpack_begin, listpack_end, listpack_next, listpack_open,
 )
-from gapless.engine.rdb cimport (
-    RDB_LENGTH_BYTES_MAX, RdbText, rdb_read_length, rdb_read_string, rdb_string_room, rdb_write_length, rdb_write_string,
-)
+from gapless.engine.rdb cimport RdbText, rdb_add_length, rdb_add_string, rdb_read_length, rdb_read_string
 from gapless.engine.record cimport HASH_EXPIRIES, HASH_TABLE
-from gapless.engine.reply cimport reply_free, reply_init, reply_raw, reply_reserve
+from gapless.engine.reply cimport reply_free, reply_init, reply_raw
 
 # The latest time of a field.
 cdef int64_t EXPIRE_MS_MAX = (<int64_t>1 << 46) - 1
@@ -20,23 +16,13 @@ cdef int64_t EXPIRE_MS_MAX = (<int64_t>1 << 46) - 1
 
 # ---- writing
 
-cdef void add_length(Reply* out, uint64_t n) noexcept nogil:
-    cdef uint8_t* at = reply_reserve(out, RDB_LENGTH_BYTES_MAX)
-    out.length += rdb_write_length(at, n) - at
-
-
-cdef void add_string(Reply* out, const uint8_t* data, uint64_t n) noexcept nogil:
-    cdef uint8_t* at = reply_reserve(out, rdb_string_room(n))
-    out.length += rdb_write_string(at, data, n) - at
-
-
 cdef uint64_t earliest(Hash* h, uint64_t* fields) noexcept nogil:
     """The first expiry of all, 0: none; how many fields are there."""
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Field field
     cdef uint64_t first = 0
     fields[0] = 0
-    hash_walk(h, &w)
+    collection_walk(&h.c, &w)
     while hash_next(&w, &field):
         fields[0] += 1
         if field.expire_ms >= 0 and (first == 0 or <uint64_t>field.expire_ms < first):
@@ -45,15 +31,15 @@ cdef uint64_t earliest(Hash* h, uint64_t* fields) noexcept nogil:
 
 
 cdef void dump_table(Hash* h, Reply* out, uint64_t first, uint64_t fields) noexcept nogil:
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Field field
-    add_length(out, fields)
-    hash_walk(h, &w)
+    rdb_add_length(out, fields)
+    collection_walk(&h.c, &w)
     while hash_next(&w, &field):
         if first:
-            add_length(out, <uint64_t>field.expire_ms - first + 1 if field.expire_ms >= 0 else 0)
-        add_string(out, field.name, field.name_bytes)
-        add_string(out, field.value, field.value_bytes)
+            rdb_add_length(out, <uint64_t>field.expire_ms - first + 1 if field.expire_ms >= 0 else 0)
+        rdb_add_string(out, field.name, field.name_bytes)
+        rdb_add_string(out, field.value, field.value_bytes)
 
 
 cdef int by_expiry(const void* a, const void* b) noexcept nogil:
@@ -67,12 +53,12 @@ cdef int by_expiry(const void* a, const void* b) noexcept nogil:
 
 cdef void dump_listpack(Hash* h, Reply* out, bint expiries, uint64_t fields) noexcept nogil:
     cdef Field* all = <Field*>malloc((fields + 1) * sizeof(Field))
-    cdef HashWalk w
+    cdef CollectionWalk w
     cdef Reply pack
     cdef uint64_t i = 0
     cdef size_t begin
     INVARIANT(all != NULL)
-    hash_walk(h, &w)
+    collection_walk(&h.c, &w)
     while hash_next(&w, &all[i]):
         i += 1
     if expiries:
@@ -85,13 +71,13 @@ cdef void dump_listpack(Hash* h, Reply* out, bint expiries, uint64_t fields) noe
         if expiries:
             listpack_add_number(&pack, max(all[i].expire_ms, <int64_t>0))
     listpack_end(&pack, begin, fields * (3 if expiries else 2))
-    add_string(out, pack.data, pack.length)
+    rdb_add_string(out, pack.data, pack.length)
     reply_free(&pack)
     free(all)
 
 
 cdef void rdb_dump_hash(Hash* h, Reply* out) noexcept nogil:
-    cdef uint32_t marks = hash_marks(h)
+    cdef uint32_t marks = collection_marks(&h.c)
     cdef uint64_t fields
     cdef uint64_t first = earliest(h, &fields)
     cdef uint8_t type
@@ -130,7 +116,7 @@ cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) n
     if not rdb_read_length(reader, &fields, &encoded) or encoded or fields == 0:
         return STATUS_MISSING
     if fields > h.packed_fields_max:
-        hash_mark(h, HASH_TABLE)
+        collection_mark(&h.c, HASH_TABLE)
     for _i in range(fields):
         field.expire_ms = FIELD_NO_EXPIRY
         if expiries:
@@ -200,6 +186,6 @@ cdef Status rdb_restore_hash(Reader* reader, uint8_t type, Hash* h) noexcept nog
         status = read_table(reader, h, first, expiries)
     else:
         status = read_listpack(reader, h, expiries)
-    if status == STATUS_OK and expiries and hash_count(h) > 0:
-        hash_mark(h, HASH_EXPIRIES)
+    if status == STATUS_OK and expiries and collection_count(&h.c) > 0:
+        collection_mark(&h.c, HASH_EXPIRIES)
     return status

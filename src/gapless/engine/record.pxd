@@ -56,6 +56,9 @@ cdef enum:
     # What a hash remembers for OBJECT ENCODING: see hash_value.pxd.
     HASH_TABLE = 1
     HASH_EXPIRIES = 2
+    # The same of a set: see set_value.pxd.
+    SET_LISTPACK = 1
+    SET_TABLE = 2
 
 
 cdef struct Record:

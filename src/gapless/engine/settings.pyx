@@ -72,6 +72,12 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.hash_listpack_fields = value
     elif name == "hash_max_listpack_value":
         loop.dispatch.hash_listpack_bytes = value
+    elif name == "set_max_intset_entries":
+        loop.dispatch.set_intset_members = value
+    elif name == "set_max_listpack_entries":
+        loop.dispatch.set_listpack_members = value
+    elif name == "set_max_listpack_value":
+        loop.dispatch.set_listpack_bytes = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":

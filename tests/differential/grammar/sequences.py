@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.differential.grammar import bitmaps, connection, generic, hashes, server, strings, transactions
+from tests.differential.grammar import (
+    bitmaps,
+    connection,
+    generic,
+    hashes,
+    server,
+    sets,
+    strings,
+    transactions,
+)
 from tests.differential.grammar.vocabulary import MILLISECONDS, SECONDS, Args, Words
 
 CONNECTIONS = 3
@@ -39,6 +48,14 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
+    "set": st.one_of(
+        _any(sets.COMMANDS),
+        _any(sets.COMMANDS),
+        _any(sets.COMMANDS),
+        _any(generic.COMMANDS),
+        strings.COMMANDS["SET"],
+        strings.COMMANDS["GETRANGE"],
+    ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
     ),
@@ -61,6 +78,7 @@ GROUPS: dict[str, Words] = {
         _any(strings.COMMANDS),
         _any(bitmaps.COMMANDS),
         _any(hashes.COMMANDS),
+        _any(sets.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),

@@ -24,7 +24,13 @@ def _key_spec(spec: Keys) -> dict[object, object]:
         found["notes"] = spec.note
     found["flags"] = _words(spec.flags.split())
     found["begin_search"] = {"type": "index", "spec": {"index": spec.index}}
-    found["find_keys"] = {"type": "range", "spec": {"lastkey": spec.last, "keystep": spec.step, "limit": 0}}
+    if spec.counted:
+        found["find_keys"] = {"type": "keynum", "spec": {"keynumidx": 0, "firstkey": 1, "keystep": spec.step}}
+    else:
+        found["find_keys"] = {
+            "type": "range",
+            "spec": {"lastkey": spec.last, "keystep": spec.step, "limit": 0},
+        }
     return found
 
 
@@ -195,9 +201,10 @@ def _keys(args: list[bytes]) -> list[tuple[bytes, str]]:
         raise CommandError("ERR The command has no key arguments")
     if not row.takes(len(words)):
         raise CommandError("ERR Invalid number of arguments specified for command")
-    return [
-        (words[at], _flags(row, spec, words)) for spec in row.key_specs for at in spec.positions(len(words))
-    ]
+    found = [(words[at], _flags(row, spec, words)) for spec in row.key_specs for at in spec.positions(words)]
+    if not found:
+        raise CommandError("ERR Invalid arguments specified for command")
+    return found
 
 
 def getkeys(ctx: Context, args: list[bytes]) -> object:
