@@ -491,8 +491,9 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             more = keyspace_background(d.keys, budget, True) > 0
         if end >= loop.cron_due_ns:
             loop.cron_due_ns = end + CRON_NS
-            # Under steady load no turn is idle: what only idle slices do gets one in a hundred.
-            keyspace_background(d.keys, loop.slice_ns, True)
+            if loop.stats.batches != batches:
+                # Under steady load no turn is idle: what only idle slices do gets one ten times a second.
+                keyspace_background(d.keys, loop.slice_ns, True)
             _cron(loop)
             if loop.clients.any_doomed:
                 _free_doomed(loop)
