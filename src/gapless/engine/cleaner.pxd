@@ -1,7 +1,8 @@
 """The cleaner: everything that happens to memory between commands, in slices of bounded time.
 
-In this order: give back dead extents, free the pages of retired trees, free empty segments, reap expired ones, un-count flushed
-databases, move what is live out of the segments with the most holes, shrink the index. Cleaning follows "Log-structured Memory for
+In this order: evict when maxmemory was lowered, give back dead extents, free the pages of retired trees, free empty segments, reap
+expired ones, un-count flushed databases, give freed segments back to the system, shrink the index (idle), move what is live out of the
+segments with the most holes. Cleaning follows "Log-structured Memory for
 DRAM-based Storage" (Rumble et al., FAST'14): cost-benefit, survivors apart from fresh records. Eviction is the same pass over a
 segment: what is cold is dropped instead of moved.
 """
