@@ -295,6 +295,13 @@ cdef class Session:
         lock_leave(self.loop.lock)
         return reply
 
+    def abandon(self):
+        """Waits no more, and gets no reply."""
+        lock_enter(self.loop.lock)
+        if self.at != NULL:
+            blocked_forget(self.loop.dispatch, self.at)
+        lock_leave(self.loop.lock)
+
     def forget_transaction(self):
         """Drops MULTI's queue and all watched keys (RESET)."""
         lock_enter(self.loop.lock)
