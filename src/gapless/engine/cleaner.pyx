@@ -490,7 +490,8 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     ks.cleaner.slices += 1
     ks.cleaner.busy_ns += now - start
-    cpu = clock_thread_ns() - cpu
+    # A pause between the readings of the two clocks is in one of them only, and not the slice's.
+    cpu = min(clock_thread_ns() - cpu, now - start)
     ks.cleaner.slices_late += cpu > SLICE_LATE_NS
     ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, cpu)
     ks.cleaner.longest_slice_wall_ns = max(ks.cleaner.longest_slice_wall_ns, now - start)
