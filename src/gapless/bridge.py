@@ -58,7 +58,7 @@ class Peer:
         self._commands.extend(self._requests.feed(data))
 
     def replies(self, seconds: float | None = 0) -> bytes:
-        """Execute what is there; the replies. A command that waits may do so for `seconds`; None: for ever."""
+        """Execute what is there; the replies. A command that waits may do so for `seconds` (None: any)."""
         replies = bytearray()
         while self._waits or self._commands:
             if self._waits:
