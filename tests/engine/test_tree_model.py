@@ -213,6 +213,31 @@ class Model:
             self.sort_keys.clear()
         self.compare()
 
+    def cut(self) -> None:
+        """A tree cut in two: one part goes, or both go on for a while, each a tree of its own."""
+        if self.order != POSITION:
+            return
+        self.core.retire(1)
+        count = len(self.elements)
+        at = self.random.choice([0, 1, count - 1, count, self.random.randint(0, count)])
+        at = min(max(at, 0), count)
+        try:
+            self.core.cut(at, 0, 1)
+        except OutOfMemoryError:
+            self.refused += 1
+            return
+        assert self.core.elements(tree=1) == self.elements[at:]
+        assert self.core.elements(backwards=True, tree=1) == self.elements[at:][::-1]
+        rest = self.elements[at:]
+        del self.elements[at:]
+        self.compare()
+        if self.random.random() < 0.7:
+            # The left part goes instead: through the empty third.
+            self.core.retire()
+            self.core.cut(0, 1, 0)
+            self.elements[:] = rest
+        self.compare()
+
     def reclaim(self) -> None:
         self.core.reclaim(self.random.choice([1, 5, 1000]))
         self.core.trim(self.random.choice([1, 16, 100]), self.random.random() < 0.3)
@@ -222,8 +247,8 @@ class Model:
         for phase in range(6):
             put, remove = (50, 15) if phase % 2 == 0 else (15, 50)
             actions = [self.put, self.remove, self.remove_range, self.replace, self.look, self.at, self.scan]
-            rare = [self.compare, self.copy_and_retire, self.reclaim]
-            weights = [put, remove, 3, 5, 15, 10, 1, 0.5, 0.2, 4]
+            rare = [self.compare, self.copy_and_retire, self.cut, self.reclaim]
+            weights = [put, remove, 3, 5, 15, 10, 1, 0.5, 0.2, 0.2, 4]
             for action in self.random.choices([*actions, *rare], weights, k=steps // 6):
                 action()
         self.compare()

@@ -10,7 +10,7 @@ from gapless.engine.log cimport (
     SEGMENT_EXPIRED, SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, WINDOW_LEVELS, WINDOW_RING,
     Log, Segment, Window, log_at, log_unit,
 )
-from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees
+from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees, record_trees, record_trees_bytes
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
 
@@ -20,12 +20,12 @@ cdef struct Tally:                 # of one segment
 
 
 cdef const char* tally_trees(Keyspace* ks, const Record* r, Census* trees) noexcept nogil:
-    cdef uint64_t i
+    cdef uint32_t i
     cdef const char* wrong
     cdef Tree* at = <Tree*>keyspace_record_value(ks, r)
-    if r.value_bytes == 0 or r.value_bytes % sizeof(Tree) != 0:
+    if record_trees(r) == 0 or r.value_bytes != record_trees_bytes(r):
         return "keyspace: a record's trees have no such length"
-    for i in range(r.value_bytes // sizeof(Tree)):
+    for i in range(record_trees(r)):
         wrong = tree_check(ks.forest, &at[i], trees)
         if wrong != NULL:
             return wrong

@@ -17,6 +17,7 @@ from gapless.engine.reply cimport Reply, reply_error
 # ---- for the modules of commands
 cdef void handler_register(const char* name, Handler handler) noexcept
 cdef void reply_wrong_subcommand(Call* call) noexcept nogil
+cdef void reply_wrong_arity(Call* call) noexcept nogil
 
 cdef inline void reply_syntax_error(Call* call) noexcept nogil:
     reply_error(call.reply, b"ERR syntax error")

@@ -68,6 +68,7 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.set_intset_members = 512
     d.set_listpack_members = 128
     d.set_listpack_bytes = 64
+    d.list_listpack_size = -2
     dispatch_calibrate(d)
     return d
 
@@ -446,6 +447,12 @@ cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil:
         d.on_slow(call, ticks)
     if unlikely(d.monitor_count != 0) and not c.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN):
         _feed_monitors(d, call)
+
+
+cdef void reply_wrong_arity(Call* call) noexcept nogil:
+    cdef char text[128]
+    snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", call.command.name)
+    reply_error(call.reply, text)
 
 
 cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:

@@ -26,6 +26,7 @@ from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
     RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
+    record_trees,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -38,7 +39,7 @@ cdef enum:
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
-    TREES_MAX = 4                  # of one record
+    TREES_MAX = 4                  # of one record, what it keeps behind them counted
 
 
 # ---- life
@@ -252,9 +253,9 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
-cdef void retire_trees(Keyspace* ks, Tree* trees, uint64_t value_bytes) noexcept nogil:
-    cdef uint64_t i
-    for i in range(value_bytes // sizeof(Tree)):
+cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
+    cdef uint32_t i
+    for i in range(count):
         tree_retire(ks.forest, &trees[i])
 
 
@@ -264,7 +265,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
     if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
-        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
+        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), record_trees(r))
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
 
@@ -527,14 +528,16 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
 
 
 cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
-    cdef uint64_t count = v.size // sizeof(Tree), done = 0
+    """A value with trees of its own, and the rest of it as it is."""
+    cdef uint32_t count = record_trees(&v.record), done = 0
     cdef Status status = STATUS_OK
-    INVARIANT(count <= TREES_MAX)
+    INVARIANT(v.size <= TREES_MAX * sizeof(Tree))
+    memcpy(copies, v.data, v.size)
     while status == STATUS_OK and done < count:
         status = tree_copy(ks.forest, &v.trees[done], &copies[done])
         done += status == STATUS_OK
     if status != STATUS_OK:
-        retire_trees(ks, copies, done * sizeof(Tree))
+        retire_trees(ks, copies, done)
     return status
 
 
@@ -578,7 +581,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
                     NULL if keep & KEEP_EXTENT else value, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
     if status != STATUS_OK and value != v.data:
-        retire_trees(ks, copies, v.size)
+        retire_trees(ks, copies, record_trees(&v.record))
     if status != STATUS_OK:
         return status
     if move:
@@ -597,7 +600,7 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
     if v.record.extent:
         n += extent_committed(ks.extents, v.record.extent)
     if v.trees != NULL:
-        for i in range(v.size // sizeof(Tree)):
+        for i in range(record_trees(&v.record)):
             n += <uint64_t>v.trees[i].pages << ks.forest.pages.page_shift
     return n
 

@@ -147,7 +147,6 @@ cdef inline void item_key(const Forest* f, int order, int level, const Item* ite
 
 
 cdef uint32_t lay_out(Forest* f, int order, int level, uint32_t page, uint32_t kind, const Item* items, uint32_t n) noexcept nogil:
-    """Fills a node; returns the elements below it."""
     cdef Node* node = node_at(f, page)
     cdef uint32_t i, to = f.pages.page_bytes, below = 0
     cdef uint64_t span
