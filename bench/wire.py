@@ -44,6 +44,13 @@ class Connection:
                 raise ConnectionError("the server closed the connection")
             reply_bytes -= got
 
+    def batch(self, sent: bytes, count: int) -> list[Reply]:
+        """Send `count` commands at once and read their replies. Raises ServerError for the first that is
+        refused.
+        """
+        self._socket.sendall(sent)
+        return [self._read() for _ in range(count)]
+
     def info(self, section: str) -> dict[str, str]:
         """One section of INFO; empty when the server does not know it."""
         text = self.call("INFO", section)

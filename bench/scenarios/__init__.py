@@ -18,6 +18,7 @@ from bench.scenarios import (
     hitrate,
     memory,
     overwrite,
+    packages,
     slices,
     throughput,
 )
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, Callable[[Context], None]] = {
     "collections-memory": collection_memory.run,
     "collections-replies": collection_replies.run,
     "collections-delete": collection_delete.run,
+    "packages": packages.run,
     "hitrate": hitrate.run,
     "embedded": embedded.run,
     "floor": floor.run,
