@@ -1,8 +1,9 @@
 """The engine as Python holds it: a store, its commands, its sessions, its loop."""
-from gapless.engine.call cimport Dispatch
+from gapless.engine.call cimport Arg, Dispatch
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.lock cimport EngineLock, lock_enter, lock_leave
 from gapless.engine.loop cimport Loop
+from gapless.engine.session cimport Session
 from gapless.engine.slow_commands cimport SlowCommands
 
 
@@ -19,6 +20,9 @@ cdef class Engine:
     cdef public object server
     cdef public object on_cron
     cdef object __weakref__
+
+    # Runs one command; the reply lies in session.own_reply. Lock held.
+    cdef int run_command(self, Session session, Arg* argv, int argc) except -1
 
     # Takes the engine; releases the GIL only when it has to wait.
     cdef inline void enter(self) noexcept:

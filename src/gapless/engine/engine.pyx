@@ -153,6 +153,37 @@ cdef class Engine:
         """A session inside the process."""
         return session_new(self, self.loop, protocol)
 
+    cdef int run_command(self, Session session, Arg* argv, int argc) except -1:
+        cdef Call call
+        cdef Reply* reply = session.own_reply
+        cdef int i
+        if reply == NULL:
+            raise ValueError("not a session inside the process")
+        reply.length = 0
+        keyspace_tick(self.keys)
+        self.dispatch.tick = clock_ticks()
+        call.session = session.get()
+        call.reply = reply
+        call.argv = argv
+        call.argc = argc
+        call.size = 0
+        for i in range(argc):
+            call.size += argv[i].size
+        call.command = dispatch_find(self.dispatch, argv, argc)
+        call.hash = 0
+        if call.command != NULL and 0 < call.command.key_first < argc:
+            i = call.command.key_first
+            call.hash = keyspace_hash(self.keys, argv[i].data, argv[i].size)
+        dispatch_execute(self.dispatch, &call)
+        if self.running:
+            if self.loop.clients.touched != NULL:
+                loop_wake(self.loop)
+        else:
+            self.executions += 1
+            if self.executions % EXECUTIONS_PER_SLICE == 0:
+                keyspace_background(self.keys, self.loop.slice_ns, False)
+        return 0
+
     def execute(self, Session session not None, args):
         """Runs one command for a session of new_session(); returns the reply as the protocol writes it.
 
@@ -160,49 +191,24 @@ cdef class Engine:
         """
         cdef Arg on_stack[ARGS_ON_STACK]
         cdef Arg* argv = on_stack
-        cdef Call call
         cdef int argc = len(args), i = 0
-        cdef Reply* reply = session.own_reply
         cdef bytes result
         if argc == 0:
             return b""
-        if reply == NULL:
-            raise ValueError("not a session inside the process")
         if argc > ARGS_ON_STACK:
             argv = <Arg*>malloc(argc * sizeof(Arg))
             INVARIANT(argv != NULL)
         try:
-            call.size = 0
             for arg in args:
                 argv[i].data = <const uint8_t*>PyBytes_AS_STRING(<bytes?>arg)
                 argv[i].size = PyBytes_GET_SIZE(arg)
-                call.size += argv[i].size
                 i += 1
             self.enter()
             try:
-                keyspace_tick(self.keys)
-                self.dispatch.tick = clock_ticks()
-                call.session = session.get()
-                call.reply = reply
-                call.argv = argv
-                call.argc = argc
-                call.command = dispatch_find(self.dispatch, argv, argc)
-                call.hash = 0
-                if call.command != NULL and 0 < call.command.key_first < argc:
-                    i = call.command.key_first
-                    call.hash = keyspace_hash(self.keys, argv[i].data, argv[i].size)
-                dispatch_execute(self.dispatch, &call)
-                result = PyBytes_FromStringAndSize(<const char*>reply.data, reply.length)
-                reply.length = 0
-                if reply.room > (1 << 16):
-                    reply_free(reply)
-                if self.running:
-                    if self.loop.clients.touched != NULL:
-                        loop_wake(self.loop)
-                else:
-                    self.executions += 1
-                    if self.executions % EXECUTIONS_PER_SLICE == 0:
-                        keyspace_background(self.keys, self.loop.slice_ns, False)
+                self.run_command(session, argv, argc)
+                result = PyBytes_FromStringAndSize(<const char*>session.own_reply.data, session.own_reply.length)
+                if session.own_reply.room > (1 << 16):
+                    reply_free(session.own_reply)
             finally:
                 self.leave()
         finally:

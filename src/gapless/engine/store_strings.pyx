@@ -87,11 +87,13 @@ cdef class StoreStrings(StoreKeys):
             raise_status(status)
         return 0
 
-    def set(self, name, value, ex=None, px=None, bint nx=False, bint xx=False, bint keepttl=False, bint get=False,
+    def set(self, name, value=..., ex=None, px=None, bint nx=False, bint xx=False, bint keepttl=False, bint get=False,
             exat=None, pxat=None):
-        """True, or None when `nx` or `xx` forbade it; with `get` the old value instead."""
+        """True, or None when `nx` or `xx` forbade it; with `get` the old value instead. With a name alone: the set under it, as a view."""
         cdef Text key, data
         cdef Status status
+        if value is ...:
+            return self.view_of_set(name)
         if ex is None and px is None and not (nx or xx or keepttl or get) and exat is None and pxat is None:
             name = text_of(name, &key)
             value = text_of(value, &data)
