@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.commands import (
     bitmap,
+    blocking,
     connection,
     diagnostics,
     generic,
@@ -21,6 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     *bitmap.COMMANDS,
     *hashes.COMMANDS,
     *lists.COMMANDS,
+    *blocking.COMMANDS,
     *sets.COMMANDS,
     *generic.COMMANDS,
     *connection.COMMANDS,

@@ -71,10 +71,14 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
     cdef Tree* trees
     cdef int db
     if slot != NULL:
-        if ks.watchers > 0:
+        if ks.watchers > 0 or ks.awaited > 0:
             for db in range(ks.databases):
-                if ks.db_index[db] == db_index:
+                if ks.db_index[db] != db_index:
+                    continue
+                if ks.watchers > 0:
                     ks.on_change(ks.on_change_context, db, keyspace_record_key(ks, r), r.key_bytes, hash)
+                if ks.awaited > 0:
+                    ks.on_awaited(ks.on_awaited_context, db, keyspace_record_key(ks, r), r.key_bytes, hash, True)
         if r.flags & RECORD_TTL:
             ks.with_ttl[db_index] -= 1
         ks.stats.dirty += 1

@@ -153,6 +153,11 @@ cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uin
         ks.on_change(ks.on_change_context, db, key, n, hash)
 
 
+cdef inline void awaited(Keyspace* ks, int db, const uint8_t* key, size_t n, uint64_t hash, bint gone) noexcept nogil:
+    if unlikely(ks.awaited > 0):
+        ks.on_awaited(ks.on_awaited_context, db, key, n, hash, gone)
+
+
 # ---- access
 
 cdef inline void access_renew(Keyspace* ks, uint64_t* slot) noexcept nogil:
@@ -277,6 +282,7 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
+    awaited(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash, True)
     kill(ks, &v.record, keep)
 
 
@@ -428,6 +434,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
+    awaited(ks, db, key, key_bytes, hash, False)
     if out != NULL:
         out.slot = slot
         out.db = db
@@ -440,6 +447,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
+    cdef int type_before = v.type
     if expire_ms == EXPIRE_KEEP:
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
@@ -451,6 +459,8 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
             return status
+        if v.type != type_before:
+            awaited(ks, v.db, key, key_bytes, v.hash, False)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 

@@ -11,11 +11,9 @@ cdef struct PopFrom:
     int64_t count
 
 
-# Replies the element at an end of a list, opened to be written and not empty, and takes it away.
-cdef void list_pop_reply(Call* call, List* l, bint left) noexcept nogil
-# The same as an array of at most `count`, at least one.
-cdef void list_pop_reply_array(Call* call, List* l, bint left, uint64_t count) noexcept nogil
-# The same behind the key's name: what LMPOP replies of the first list that is not empty.
+# Replies the name of a list, opened to be written and not empty, and the element at an end of it, and takes that away.
+cdef void list_pop_reply_pair(Call* call, List* l, bint left) noexcept nogil
+# The same for an array of at most `count` elements, at least one: what LMPOP replies of the first list that is not empty.
 cdef void list_pop_reply_named(Call* call, List* l, bint left, uint64_t count) noexcept nogil
 # Moves an element from one end of the source, opened to be written and not empty, to an end of the list under another key or the same,
 # and replies it.

@@ -61,8 +61,8 @@ cdef void cmd_llen(Call* call) noexcept nogil:
 
 # ---- popping
 
-cdef void list_pop_reply(Call* call, List* l, bint left) noexcept nogil:
-    cdef size_t front = call.reply.length
+cdef void pop_reply(Call* call, List* l, bint left, size_t front) noexcept nogil:
+    """front: where the reply begins."""
     cdef uint32_t n = 0
     cdef const uint8_t* element = list_peek(l, left, &n)
     reply_bulk(call.reply, element, n)
@@ -72,7 +72,6 @@ cdef void list_pop_reply(Call* call, List* l, bint left) noexcept nogil:
 
 
 cdef void pop_reply_array(Call* call, List* l, bint left, uint64_t count, size_t front) noexcept nogil:
-    """front: where the reply begins."""
     cdef ListWalk w
     cdef uint32_t n = 0
     cdef uint64_t length = list_length(l), _i
@@ -91,8 +90,11 @@ cdef void pop_reply_array(Call* call, List* l, bint left, uint64_t count, size_t
     collection_finish_reply(call, &l.c, front, STATUS_OK)
 
 
-cdef void list_pop_reply_array(Call* call, List* l, bint left, uint64_t count) noexcept nogil:
-    pop_reply_array(call, l, left, count, call.reply.length)
+cdef void list_pop_reply_pair(Call* call, List* l, bint left) noexcept nogil:
+    cdef size_t front = call.reply.length
+    reply_array(call.reply, 2)
+    reply_bulk(call.reply, l.c.key.data, l.c.key.size)
+    pop_reply(call, l, left, front)
 
 
 cdef void list_pop_reply_named(Call* call, List* l, bint left, uint64_t count) noexcept nogil:
@@ -119,11 +121,11 @@ cdef void pop(Call* call, bint left) noexcept nogil:
         else:
             reply_null(call.reply)
     elif call.argc == 2:
-        list_pop_reply(call, &l, left)
+        pop_reply(call, &l, left, call.reply.length)
     elif count == 0:
         reply_array(call.reply, 0)
     else:
-        list_pop_reply_array(call, &l, left, <uint64_t>count)
+        pop_reply_array(call, &l, left, <uint64_t>count, call.reply.length)
 
 
 cdef void cmd_lpop(Call* call) noexcept nogil:
