@@ -58,6 +58,10 @@ class Model:
         roll = self.random.random()
         if self.sizes == "large" and roll < 0.3:
             return self.random.randbytes(self.random.choice([most, most + 1, 300, 5000]))
+        if self.sizes == "alike":
+            # Separators of what begins alike for longer than a page can hold.
+            beginning = self.random.choice([b"", b"p" * 45, b"p" * 300, b"p" * 300, b"q" * 5000])
+            return beginning + b"%d" % self.random.randrange(400)
         if self.sizes == "small":
             return self.random.randbytes(self.random.randrange(min(8, most + 1)))
         if roll < 0.02:
@@ -77,7 +81,8 @@ class Model:
         if self.order == SCORED:
             return self.some_bytes(42) + self.random.randbytes(8)
         if self.order == SCORE:
-            return (self.random.randrange(100) << 40).to_bytes(8) + self.some_bytes(42)
+            scores = 2 if self.sizes == "alike" else 100
+            return (self.random.randrange(scores) << 40).to_bytes(8) + self.some_bytes(42)
         return self.some_bytes(ELEMENT_MAX)
 
     def some_known(self) -> bytes:
@@ -264,7 +269,7 @@ def history(
     return model
 
 
-@pytest.mark.parametrize("sizes", ["small", "mixed", "large"])
+@pytest.mark.parametrize("sizes", ["small", "mixed", "large", "alike"])
 @pytest.mark.parametrize("order", range(6))
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(order: int, seed: int, sizes: str) -> None:
@@ -276,6 +281,7 @@ def test_history(order: int, seed: int, sizes: str) -> None:
 @pytest.mark.parametrize("seed", range(100, 100 + HISTORIES // 2))
 def test_history_with_equal_hashes(order: int, seed: int, hash_mask: int) -> None:
     assert history(order, seed, hash_mask=hash_mask).refused == 0
+    assert history(order, seed, hash_mask=hash_mask, sizes="alike").refused == 0
 
 
 @pytest.mark.parametrize("order", range(6))

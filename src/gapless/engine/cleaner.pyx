@@ -16,8 +16,8 @@ from gapless.engine.keyspace cimport (
     keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
-    SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
-    log_release, log_seal, log_unit, log_unlist,
+    SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_due,
+    log_kill, log_release, log_seal, log_unit, log_unlist,
 )
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
@@ -187,8 +187,11 @@ cdef bint free_empty(Keyspace* ks) noexcept nogil:
 
 cdef bint reap(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     """Goes on with the first expired segment; False when there is none or reaping is off."""
-    cdef uint32_t unit = ks.log.expired_first
+    cdef uint32_t unit
     cdef int64_t work = 0
+    if ks.log.due_left and ks.log.expired_first == 0:
+        log_due(ks.log)
+    unit = ks.log.expired_first
     if unit == 0 or not ks.active_expire:
         return False
     if process(ks, unit, &ks.log.segments[unit].reap_offset, FATE_REAP, deadline_ns, &work) != 1:
