@@ -156,3 +156,46 @@ def test_who_is_served(servers: Pair, protocol: int) -> None:
         servers.check()
 
     conversation()
+
+
+def numbers_of(control: RawConnection, section: str, pattern: bytes) -> list[bytes]:
+    found = re.findall(pattern, parse(control.call("INFO", section)).payload, re.MULTILINE)
+    return sorted(b" ".join(each) if isinstance(each, tuple) else each for each in found)
+
+
+def test_what_statistics_tell(pair: Pair) -> None:
+    """A command that waits is counted once, when it has replied; whether it failed is what it replied."""
+    told = []
+    for server in (pair.reference, pair.subject):
+        side = Side(server, 2)
+        try:
+            side.control.call("CONFIG", "RESETSTAT")
+            side.take(("wait", 0, ((b"BLPOP", b"a", b"b", FOREVER),)))
+            side.take(("wait", 1, ((b"BRPOP", b"a", b"1000"),)))
+            side.take(("wait", 2, ((b"BLMOVE", b"a", b"s", b"LEFT", b"LEFT", FOREVER),)))
+            side.take(("wait", 3, ((b"BLMPOP", FOREVER, b"1", b"a", b"LEFT"),)))
+            while_waiting = [
+                *numbers_of(side.control, "clients", rb"^(?:blocked|clients_in|total_blocking).*:\d+"),
+                *numbers_of(side.control, "commandstats", rb"^cmdstat_b.*"),
+                re.findall(rb" flags=\w+| cmd=\w+", side.control.call("CLIENT", "LIST", "ID", *side.ids)),
+            ]
+            side.control.call("SET", "s", "x")
+            side.control.call("RPUSH", "a", "1")
+            side.control.call("RPUSH", "a", "2", "3")
+            side.take(("wait", 1, ((b"BLPOP", b"a", FOREVER),)))
+            side.take(("wait", 0, ((b"BLPOP", b"none", b"0.001"),)))
+            side.control.call("CLIENT", "UNBLOCK", side.ids[3])
+            side.take(("wait", 3, ((b"BLPOP", b"none", FOREVER),)))
+            side.control.call("CLIENT", "UNBLOCK", side.ids[3], "ERROR")
+            told.append(
+                (
+                    while_waiting,
+                    numbers_of(side.control, "clients", rb"^(?:blocked|clients_in|total_blocking).*:\d+"),
+                    numbers_of(side.control, "commandstats", rb"^(cmdstat_b\w+:calls=\d+).*(rejected.*)\r"),
+                    numbers_of(side.control, "errorstats", rb"^errorstat.*"),
+                    re.findall(rb" tot-cmds=\d+", side.control.call("CLIENT", "LIST", "ID", *side.ids)),
+                )
+            )
+        finally:
+            side.close()
+    assert told[1] == told[0]
