@@ -199,3 +199,23 @@ def test_what_statistics_tell(pair: Pair) -> None:
         finally:
             side.close()
     assert told[1] == told[0]
+
+
+def test_a_client_held_back_by_a_pause_counts_as_blocked(pair: Pair) -> None:
+    told = []
+    for server in (pair.reference, pair.subject):
+        side = Side(server, 2)
+        try:
+            side.control.call("CLIENT", "PAUSE", "200", "WRITE")
+            side.take(("wait", 0, ((b"SET", b"k", b"v"),)))
+            told.append(
+                (
+                    side.blocked(),
+                    re.findall(rb" flags=\w+", side.control.call("CLIENT", "LIST", "ID", *side.ids)),
+                    side.control.call("CLIENT", "UNBLOCK", side.ids[0]),
+                    side.waiters[0].read_reply(),
+                )
+            )
+        finally:
+            side.close()
+    assert told[1] == told[0]
