@@ -40,10 +40,9 @@ def test_everything_is_taken_once_and_nobody_waits_for_what_is_there(seed: int) 
     def collect() -> None:
         for n in list(wanted):
             reply = clients[n].session.wait(0)
-            if reply is not None:
-                # What was moved is still there.
-                if wanted.pop(n)[0] != "BLMOVE":
-                    receive(reply)
+            # What was moved is still there.
+            if reply is not None and wanted.pop(n)[0] != "BLMOVE":
+                receive(reply)
 
     def receive(reply: bytes) -> None:
         words = reply.split(b"\r\n")
