@@ -6,7 +6,7 @@ import atexit
 import os
 import secrets
 import threading
-from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import redis
     from redis.asyncio import Redis as AsyncRedis
 
+    from gapless.bridge import Peer
     from gapless.server.server import Server
 
 
@@ -143,10 +144,11 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
 
     # ---- redis-py
 
-    def _connect(self) -> Callable[[list[bytes]], bytes]:
+    def _connect(self) -> Peer:
+        from gapless.bridge import Peer
+
         self.exclusively(self.prepare)
-        session = self._engine.new_session()
-        return lambda command: self.exclusively(lambda: self._engine.execute(session, command))
+        return Peer(self._engine, self.exclusively)
 
     def redis(self, **options: Any) -> redis.Redis:
         """A redis.Redis on this store, without a socket; takes its options, as `decode_responses`."""

@@ -1,4 +1,5 @@
 """The engine as Python holds it: a store, its commands, its sessions, its loop."""
+from gapless.engine.base cimport unlikely
 from gapless.engine.call cimport Arg, Dispatch
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.lock cimport EngineLock, lock_enter, lock_leave
@@ -29,4 +30,9 @@ cdef class Engine:
         lock_enter(&self.lock)
 
     cdef inline void leave(self) noexcept:
+        if unlikely(self.dispatch.ready_keys != 0) and self.lock.depth == 0:
+            self.serve_blocked()
         lock_leave(&self.lock)
+
+    # Those who can be served by what was done since enter(). Lock held, once.
+    cdef void serve_blocked(self) noexcept

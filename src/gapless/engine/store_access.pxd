@@ -9,7 +9,7 @@ from gapless.engine.call cimport Arg as Text
 from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
     FIND_COUNT, FIND_READ, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_set, keyspace_tick)
-from gapless.engine.lock cimport lock_enter, lock_leave
+from gapless.engine.lock cimport lock_enter
 from gapless.engine.record cimport TYPE_STRING
 
 
@@ -80,7 +80,7 @@ cdef class StoreAccess:
 
     cdef inline void leave(self) noexcept:
         if self.engine is not None:
-            lock_leave(&self.engine.lock)
+            self.engine.leave()
 
     cdef inline bint find(self, const Text* key, uint64_t hash, int how, Value* v) noexcept:
         """keyspace_find() at the present time: the clock is read only for a key whose time may have come."""

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr
 from gapless.engine.base cimport INVARIANT, likely, parse_int64, unlikely
+from gapless.engine.call cimport SESSION_BLOCKED
 from gapless.engine.engine cimport Engine
 from gapless.engine.reply cimport Reply, reply_free
 from gapless.engine.session cimport Session
@@ -111,6 +112,17 @@ cdef class StoreCommands(StoreStrings):
             session.at.db = self.database
             self.engine.run_command(session, argv, argc)
             self.database = session.at.db
+            if likely(not session.at.flags & SESSION_BLOCKED):
+                return read_reply(session.own_reply)
+            # It waits with the session, and others get one of their own.
+            self.session = None
+        finally:
+            self.leave()
+        session.await_reply(-1)
+        self.enter()
+        try:
+            if self.session is None:
+                self.session = session
             return read_reply(session.own_reply)
         finally:
             self.leave()

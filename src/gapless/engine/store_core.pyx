@@ -36,6 +36,8 @@ cdef class StoreCore(StoreCommands):
             self.closed = CLOSED_BY_OWNER
         # It refers to the engine, which refers to the store's server: so the memory goes at once, not when the collector next runs.
         self.session = None
+        if self.engine is not None:
+            self.engine.abandon_blocked()
         self.leave()
 
     @property

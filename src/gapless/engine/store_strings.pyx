@@ -8,7 +8,7 @@ from gapless.engine.keyspace cimport (
     keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_tick, keyspace_touched)
 from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport format_int64
-from gapless.engine.store_access cimport Text, positive_ms, raise_status, raise_wrong_type, text_of
+from gapless.engine.store_access cimport RECORD_OVERHEAD, Text, positive_ms, raise_status, raise_wrong_type, text_of
 from gapless.engine.store_keys cimport StoreKeys
 
 from gapless.errors import ResponseError
@@ -330,14 +330,21 @@ cdef class StoreStrings(StoreKeys):
         return results
 
     def mset(self, mapping):
-        """Sets all keys of a mapping. A key or value of the wrong type is refused before any is set; when memory is full (OutOfMemoryError)
-        those before the one that did not fit are set."""
+        """Sets all keys of a mapping, or none: a key or value of the wrong type (TypeError), or memory that is too full for them all
+        (OutOfMemoryError), changes nothing."""
         cdef Text text
         cdef list pairs = []
+        cdef uint64_t room = 0
         for name, value in mapping.items():
-            pairs.append((text_of(name, &text), text_of(value, &text)))
+            name = text_of(name, &text)
+            value = text_of(value, &text)
+            # A large value takes whole pages.
+            room += len(name) + len(value) + (len(value) >> 5) + RECORD_OVERHEAD
+            pairs.append((name, value))
         self.enter()
         try:
+            if not self.room(room):
+                raise_status(STATUS_FULL)
             for name, value in pairs:
                 StoreStrings.__setitem__(self, name, value)
         finally:
