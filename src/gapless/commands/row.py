@@ -59,10 +59,11 @@ class Keys:
     """Where keys are among the arguments and what happens to them.
 
     The first is at `index`; `last` counts from it, or from the end when negative; every `step`-th is one.
-    `counted`: at `index` is how many there are, and they follow.
+    `counted`: at `index` is how many there are, and they follow. `keyword`: they follow this word, which is
+    looked for from `index` on.
     """
 
-    __slots__ = ("counted", "flags", "index", "last", "note", "step")
+    __slots__ = ("counted", "flags", "index", "keyword", "last", "note", "step")
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Keys:
         step: int = 1,
         note: str | None = None,
         counted: bool = False,
+        keyword: str | None = None,
     ) -> None:
         self.flags = flags
         self.index = index
@@ -79,6 +81,7 @@ class Keys:
         self.step = step
         self.note = note
         self.counted = counted
+        self.keyword = keyword
 
     def positions(self, words: list[bytes]) -> range:
         """The positions of its keys in a command; none when it does not say how many there are."""
@@ -88,8 +91,14 @@ class Keys:
             if self.index + count >= len(words):
                 count = 0
             return range(self.index + 1, self.index + 1 + count)
-        last = len(words) + self.last if self.last < 0 else self.index + self.last
-        return range(self.index, min(last, len(words) - 1) + 1, self.step)
+        first = self.index
+        if self.keyword is not None:
+            named = [at for at in range(first, len(words) - 1) if words[at].upper() == self.keyword.encode()]
+            if not named:
+                return range(0)
+            first = named[0] + 1
+        last = len(words) + self.last if self.last < 0 else first + self.last
+        return range(first, min(last, len(words) - 1) + 1, self.step)
 
 
 class Command:

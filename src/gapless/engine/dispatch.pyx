@@ -70,6 +70,8 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.set_listpack_members = 128
     d.set_listpack_bytes = 64
     d.list_listpack_size = -2
+    d.zset_listpack_members = 128
+    d.zset_listpack_bytes = 64
     dispatch_calibrate(d)
     return d
 

@@ -23,7 +23,11 @@ def _key_spec(spec: Keys) -> dict[object, object]:
     if spec.note:
         found["notes"] = spec.note
     found["flags"] = _words(spec.flags.split())
-    found["begin_search"] = {"type": "index", "spec": {"index": spec.index}}
+    if spec.keyword is not None:
+        begin: dict[str, object] = {"keyword": spec.keyword, "startfrom": spec.index}
+        found["begin_search"] = {"type": "keyword", "spec": begin}
+    else:
+        found["begin_search"] = {"type": "index", "spec": {"index": spec.index}}
     if spec.counted:
         found["find_keys"] = {"type": "keynum", "spec": {"keynumidx": 0, "firstkey": 1, "keystep": spec.step}}
     else:
