@@ -15,7 +15,17 @@ cdef enum Pop:
     POP_REPLIED = 1            # what was popped, or an error: another type, no memory
 
 
+cdef struct PopFrom:
+    # What ZMPOP and BZMPOP name.
+    int first                  # argument of the first key
+    int end                    # and of what follows the last
+    bint highest
+    int64_t count
+
+
 # Takes up to `count` members, more than 0, off the end with the lowest or highest scores, and replies them. O(count log members).
 cdef int sorted_set_pop(Call* call, const Arg* key, uint64_t key_hash, bint highest, int64_t count, int form) noexcept nogil
-# The MIN or MAX in argv[i]; False: it is neither, a syntax error is replied.
-cdef bint arg_end(Call* call, int i, bint* highest) noexcept nogil
+# The number of keys in argv[i], the keys, MIN or MAX, and COUNT; False after an error reply.
+cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil
+# As sorted_set_pop(), from the first of several keys that is there.
+cdef int sorted_set_pop_first(Call* call, const PopFrom* what) noexcept nogil

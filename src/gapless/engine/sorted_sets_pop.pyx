@@ -53,12 +53,45 @@ cdef int sorted_set_pop(Call* call, const Arg* key, uint64_t key_hash, bint high
     return POP_REPLIED
 
 
-cdef bint arg_end(Call* call, int i, bint* highest) noexcept nogil:
-    highest[0] = arg_is(call, i, b"MAX")
-    if highest[0] or arg_is(call, i, b"MIN"):
+cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil:
+    cdef int64_t keys
+    if not parse_int64(call.argv[i].data, call.argv[i].size, &keys) or keys < 1 or keys > 0x7fffffff:
+        reply_error(call.reply, b"ERR numkeys should be greater than 0")
+        return False
+    if keys + i + 1 >= call.argc:
+        reply_syntax_error(call)
+        return False
+    out.first = i + 1
+    out.end = i + 1 + <int>keys
+    out.highest = arg_is(call, out.end, b"MAX")
+    if not out.highest and not arg_is(call, out.end, b"MIN"):
+        reply_syntax_error(call)
+        return False
+    out.count = 1
+    i = out.end + 1
+    if i == call.argc:
         return True
-    reply_syntax_error(call)
-    return False
+    if i + 1 == call.argc or not arg_is(call, i, b"COUNT"):
+        reply_syntax_error(call)
+        return False
+    if not parse_int64(call.argv[i + 1].data, call.argv[i + 1].size, &out.count) or out.count < 1:
+        reply_error(call.reply, b"ERR count should be greater than 0")
+        return False
+    if i + 2 < call.argc:
+        reply_syntax_error(call)
+        return False
+    return True
+
+
+cdef int sorted_set_pop_first(Call* call, const PopFrom* what) noexcept nogil:
+    cdef int i
+    cdef const Arg* key
+    for i in range(what.first, what.end):
+        key = &call.argv[i]
+        if sorted_set_pop(call, key, keyspace_hash(call.keys, key.data, key.size), what.highest, what.count,
+                          POP_KEY_AND_NESTED) == POP_REPLIED:
+            return POP_REPLIED
+    return POP_MISSING
 
 
 cdef void pop(Call* call, bint highest) noexcept nogil:
@@ -91,32 +124,9 @@ cdef void cmd_zpopmax(Call* call) noexcept nogil:
 
 
 cdef void cmd_zmpop(Call* call) noexcept nogil:
-    cdef int64_t keys, count = -1
-    cdef int i
-    cdef bint highest
-    if not parse_int64(call.argv[1].data, call.argv[1].size, &keys) or keys < 1 or keys > 0x7fffffff:
-        reply_error(call.reply, b"ERR numkeys should be greater than 0")
-        return
-    if keys + 2 >= call.argc:
-        reply_syntax_error(call)
-        return
-    i = 2 + <int>keys
-    if not arg_end(call, i, &highest):
-        return
-    i += 1
-    while i < call.argc:
-        if count != -1 or not arg_is(call, i, b"COUNT") or i + 1 == call.argc:
-            reply_syntax_error(call)
-            return
-        if not parse_int64(call.argv[i + 1].data, call.argv[i + 1].size, &count) or count < 1:
-            reply_error(call.reply, b"ERR count should be greater than 0")
-            return
-        i += 2
-    for i in range(2, 2 + <int>keys):
-        if sorted_set_pop(call, &call.argv[i], keyspace_hash(call.keys, call.argv[i].data, call.argv[i].size), highest,
-                          1 if count == -1 else count, POP_KEY_AND_NESTED) == POP_REPLIED:
-            return
-    reply_null_array(call.reply)
+    cdef PopFrom what
+    if arg_pop_from(call, 1, &what) and sorted_set_pop_first(call, &what) == POP_MISSING:
+        reply_null_array(call.reply)
 
 
 handler_register(b"sorted_sets_pop.zmpop", cmd_zmpop)
