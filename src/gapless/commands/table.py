@@ -10,6 +10,7 @@ from gapless.commands import (
     hashes,
     server,
     sets,
+    streams,
     string,
     transactions,
 )
@@ -20,6 +21,7 @@ COMMANDS: tuple[Command, ...] = (
     *bitmap.COMMANDS,
     *hashes.COMMANDS,
     *sets.COMMANDS,
+    *streams.COMMANDS,
     *generic.COMMANDS,
     *connection.COMMANDS,
     *server.COMMANDS,

@@ -7,7 +7,9 @@ from gapless.engine.index cimport (
 )
 from gapless.engine.keyspace cimport keyspace_hash_at, keyspace_record_value
 from gapless.engine.log cimport SEGMENT_FREE, SEGMENT_OPEN, Segment, log_at, log_unit
-from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees
+from gapless.engine.record cimport (
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_TYPE_MASK, TYPE_STREAM, Record, record_decode, record_has_trees, record_tree_count,
+)
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
 
@@ -17,12 +19,13 @@ cdef struct Tally:                 # of one segment
 
 
 cdef const char* tally_trees(Keyspace* ks, const Record* r, Census* trees) noexcept nogil:
-    cdef uint64_t i
+    cdef uint32_t i, count = record_tree_count(r)
     cdef const char* wrong
     cdef Tree* at = <Tree*>keyspace_record_value(ks, r)
-    if r.value_bytes == 0 or r.value_bytes % sizeof(Tree) != 0:
+    cdef bint more = (r.flags & RECORD_TYPE_MASK) == TYPE_STREAM
+    if count == 0 or r.value_bytes < count * sizeof(Tree) or (not more and r.value_bytes != count * sizeof(Tree)):
         return "keyspace: a record's trees have no such length"
-    for i in range(r.value_bytes // sizeof(Tree)):
+    for i in range(count):
         wrong = tree_check(ks.forest, &at[i], trees)
         if wrong != NULL:
             return wrong

@@ -22,6 +22,7 @@ from gapless.engine.log cimport (
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
     RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
+    record_tree_count,
 )
 
 cdef enum:
@@ -82,7 +83,7 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
     log_kill(ks.log, position, r.size)
     if record_has_trees(r):
         trees = <Tree*>keyspace_record_value(ks, r)
-        for i in range(<uint32_t>r.value_bytes // sizeof(Tree)):
+        for i in range(record_tree_count(r)):
             tree_retire(ks.forest, &trees[i])
     if r.extent:
         extent_give(ks.extents, r.extent)

@@ -26,6 +26,7 @@ from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
     RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
+    record_tree_count,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -252,9 +253,9 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
-cdef void retire_trees(Keyspace* ks, Tree* trees, uint64_t value_bytes) noexcept nogil:
-    cdef uint64_t i
-    for i in range(value_bytes // sizeof(Tree)):
+cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
+    cdef uint32_t i
+    for i in range(count):
         tree_retire(ks.forest, &trees[i])
 
 
@@ -264,7 +265,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
     if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
-        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
+        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), record_tree_count(r))
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
 
@@ -475,7 +476,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    INVARIANT(v.trees == NULL)
+    INVARIANT(v.trees == NULL or size >= record_tree_count(r) * sizeof(Tree))
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -502,7 +503,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
-        kill(ks, &old, 0)
+        kill(ks, &old, KEEP_TREES)
     if v.type == TYPE_STRING:
         r.at[1] |= RECORD_RAW
         r.marks |= RECORD_RAW
@@ -527,14 +528,14 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
 
 
 cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
-    cdef uint64_t count = v.size // sizeof(Tree), done = 0
+    cdef uint32_t count = record_tree_count(&v.record), done = 0
     cdef Status status = STATUS_OK
     INVARIANT(count <= TREES_MAX)
     while status == STATUS_OK and done < count:
         status = tree_copy(ks.forest, &v.trees[done], &copies[done])
         done += status == STATUS_OK
     if status != STATUS_OK:
-        retire_trees(ks, copies, done * sizeof(Tree))
+        retire_trees(ks, copies, done)
     return status
 
 
@@ -560,27 +561,27 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef Value target, copy
     cdef Status status
     cdef int keep = 0
-    cdef const uint8_t* value = v.data
     cdef Tree[TREES_MAX] copies
+    cdef bint copied = v.trees != NULL and not move
     cdef bint taken
     if move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max:
         keep = KEEP_EXTENT
-    if v.trees != NULL:
-        if move:
-            keep |= KEEP_TREES
-        else:
-            status = copy_trees(ks, v, copies)
-            if status != STATUS_OK:
-                return status
-            value = <const uint8_t*>copies
+    if v.trees != NULL and move:
+        keep |= KEEP_TREES
+    if copied:
+        status = copy_trees(ks, v, copies)
+        if status != STATUS_OK:
+            return status
     taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
-                    NULL if keep & KEEP_EXTENT else value, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
-    if status != STATUS_OK and value != v.data:
-        retire_trees(ks, copies, v.size)
+                    NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
     if status != STATUS_OK:
+        if copied:
+            retire_trees(ks, copies, record_tree_count(&v.record))
         return status
+    if copied:
+        memcpy(copy.data, copies, record_tree_count(&v.record) * sizeof(Tree))
     if move:
         copy.slot[0] = slot_with_access(copy.slot[0], access)
     if taken:
@@ -597,7 +598,7 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
     if v.record.extent:
         n += extent_committed(ks.extents, v.record.extent)
     if v.trees != NULL:
-        for i in range(v.size // sizeof(Tree)):
+        for i in range(record_tree_count(&v.record)):
             n += <uint64_t>v.trees[i].pages << ks.forest.pages.page_shift
     return n
 

@@ -87,13 +87,34 @@ cdef void listpack_add(Reply* out, const uint8_t* data, uint32_t n) noexcept nog
     add_length_backwards(out, <uint64_t>head_bytes + n)
 
 
-# ---- reading
-
 cdef uint32_t backwards_bytes(uint64_t n) noexcept nogil:
     cdef uint32_t count = 1
     while n >> (7 * count):
         count += 1
     return count
+
+
+cdef uint64_t listpack_number_bytes(int64_t number) noexcept nogil:
+    if 0 <= number <= 127:
+        return 2
+    if -4096 <= number <= 4095:
+        return 3
+    if -0x8000 <= number <= 0x7fff:
+        return 4
+    if -0x800000 <= number <= 0x7fffff:
+        return 5
+    return 6 if -<int64_t>0x80000000 <= number <= 0x7fffffff else 10
+
+
+cdef uint64_t listpack_text_bytes(const uint8_t* data, uint64_t n) noexcept nogil:
+    cdef int64_t number
+    if n <= NUMBER_TEXT_BYTES_MAX and parse_int64(data, n, &number):
+        return listpack_number_bytes(number)
+    n += 1 if n < 64 else 2 if n < 4096 else 5
+    return n + backwards_bytes(n)
+
+
+# ---- reading
 
 
 cdef bint measure(const uint8_t* at, const uint8_t* end, uint64_t* head, uint64_t* bytes) noexcept nogil:

@@ -19,11 +19,13 @@ from gapless.engine.keyspace cimport (
 from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, lzf_measure
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
 from gapless.engine.rdb_set cimport rdb_dump_set, rdb_is_set, rdb_restore_set
-from gapless.engine.record cimport TYPE_HASH, TYPE_SET, TYPE_STRING
+from gapless.engine.rdb_stream cimport rdb_dump_stream, rdb_is_stream, rdb_restore_stream
+from gapless.engine.record cimport TYPE_HASH, TYPE_SET, TYPE_STREAM, TYPE_STRING
 from gapless.engine.reply cimport (
     reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
 )
 from gapless.engine.set_value cimport Set, set_begin
+from gapless.engine.stream_value cimport Stream, stream_begin, stream_discard, stream_of_value, stream_store
 
 cdef enum:
     ENCODED_INT8 = 0xc0
@@ -122,6 +124,7 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Reply payload
     cdef Hash h
     cdef Collection c
+    cdef Stream s
     cdef uint8_t type = RDB_TYPE_STRING
     cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
@@ -134,6 +137,9 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     elif v.type == TYPE_SET:
         collection_of_value(call.keys, TYPE_SET, ORDER_MEMBER, &v, &c)
         rdb_dump_set(&c, &payload)
+    elif v.type == TYPE_STREAM:
+        stream_of_value(call.keys, &v, &s)
+        rdb_dump_stream(&s, &payload)
     else:
         reply_raw(&payload, &type, 1)
         rdb_add_string(&payload, v.data, v.size)
@@ -322,6 +328,19 @@ cdef bint restore_set(Call* call, Reader* reader, uint8_t type, int64_t expire_m
     return restore_collection(call, &s.c, rdb_restore_set(reader, type, &s), expire_ms)
 
 
+cdef bint restore_stream(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef Stream s
+    cdef Status status
+    stream_begin(call, &call.argv[1], call.hash, &s)
+    status = rdb_restore_stream(reader, type, &s)
+    if status != STATUS_OK or dead_on_arrival(call, expire_ms):
+        stream_discard(&s)
+        if status == STATUS_MISSING:
+            return reply_bad_format(call)
+        return call_status(call, status)
+    return call_status(call, stream_store(&s, expire_ms))
+
+
 cdef void cmd_restore(Call* call) noexcept nogil:
     cdef RestoreOptions options
     cdef Value v
@@ -356,6 +375,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
         done = restore_hash(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_set(call.argv[3].data[0]):
         done = restore_set(call, &reader, call.argv[3].data[0], ttl_ms)
+    elif rdb_is_stream(call.argv[3].data[0]):
+        done = restore_stream(call, &reader, call.argv[3].data[0], ttl_ms)
     else:
         done = reply_bad_format(call)
     if done:

@@ -17,7 +17,7 @@ a fixed header (8 bytes more for the commonest record).
 
 RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
 cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each: the record owns their
-pages, as it owns an extent.
+pages, as it owns an extent. Only a stream's value goes on behind them (stream_value.pxd).
 
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
@@ -59,6 +59,11 @@ cdef enum:
     # The same of a set: see set_value.pxd.
     SET_LISTPACK = 1
     SET_TABLE = 2
+
+
+cdef enum:
+    TREE_BYTES = 16            # of a Tree
+    STREAM_TREES = 2           # that a stream's value begins with
 
 
 cdef struct Record:
@@ -124,6 +129,11 @@ cdef inline uint32_t record_expire_bytes(const uint8_t* at) noexcept nogil:
 
 cdef inline bint record_has_trees(const Record* r) noexcept nogil:
     return (r.marks & RECORD_TREES) != 0 and (r.flags & RECORD_TYPE_MASK) != TYPE_STRING
+
+
+cdef inline uint32_t record_tree_count(const Record* r) noexcept nogil:
+    """REQUIRED: record_has_trees()."""
+    return STREAM_TREES if (r.flags & RECORD_TYPE_MASK) == TYPE_STREAM else <uint32_t>r.value_bytes // TREE_BYTES
 
 
 cdef inline void record_decode(uint8_t* at, Record* r) noexcept nogil:

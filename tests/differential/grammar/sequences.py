@@ -14,6 +14,7 @@ from tests.differential.grammar import (
     hashes,
     server,
     sets,
+    streams,
     strings,
     transactions,
 )
@@ -56,6 +57,14 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
+    "stream": st.one_of(
+        _any(streams.COMMANDS),
+        _any(streams.COMMANDS),
+        _any(streams.COMMANDS),
+        _any(streams.COMMANDS),
+        _any(generic.COMMANDS),
+        strings.COMMANDS["SET"],
+    ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
     ),
@@ -79,6 +88,7 @@ GROUPS: dict[str, Words] = {
         _any(bitmaps.COMMANDS),
         _any(hashes.COMMANDS),
         _any(sets.COMMANDS),
+        _any(streams.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
