@@ -206,8 +206,9 @@ def near_pending(args: Args, left: Reply, right: Reply) -> str | None:
 
 
 def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
-    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own, and streams: what
-    was deleted in a node of theirs only Redis remembers.
+    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own; for the nodes of a
+    list, which gapless tells exactly only of what is pushed and popped; and for what was deleted in a node of a stream, which only Redis
+    remembers.
     """
     if not left.is_bulk or not right.is_bulk:
         return "one of them is null"
@@ -216,6 +217,9 @@ def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
     if dump_payload.is_set(left.payload) and dump_payload.is_set(right.payload):
         same = dump_payload.set_of(left.payload) == dump_payload.set_of(right.payload)
         return None if same else "another type or other members"
+    if dump_payload.is_list(left.payload) and dump_payload.is_list(right.payload):
+        same = dump_payload.list_of(left.payload) == dump_payload.list_of(right.payload)
+        return None if same else "other elements"
     if dump_payload.is_stream(left.payload) and dump_payload.is_stream(right.payload):
         return another_stream(left.payload, right.payload)
     return "payloads must be the same"

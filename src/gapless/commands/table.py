@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from gapless.commands import (
     bitmap,
+    blocking,
     connection,
     diagnostics,
     generic,
     hashes,
+    lists,
     server,
     sets,
     streams,
@@ -20,6 +22,8 @@ COMMANDS: tuple[Command, ...] = (
     *string.COMMANDS,
     *bitmap.COMMANDS,
     *hashes.COMMANDS,
+    *lists.COMMANDS,
+    *blocking.COMMANDS,
     *sets.COMMANDS,
     *streams.COMMANDS,
     *generic.COMMANDS,

@@ -26,7 +26,7 @@ from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
     RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
-    record_tree_count,
+    record_trees,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -39,7 +39,7 @@ cdef enum:
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
-    TREES_MAX = 4                  # of one record
+    TREES_MAX = 4                  # of one record, what it keeps behind them counted
 
 
 # ---- life
@@ -151,6 +151,11 @@ cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uin
     ks.stats.dirty += 1
     if unlikely(ks.watchers > 0):
         ks.on_change(ks.on_change_context, db, key, n, hash)
+
+
+cdef inline void awaited(Keyspace* ks, int db, const uint8_t* key, size_t n, uint64_t hash, bint gone) noexcept nogil:
+    if unlikely(ks.awaited > 0):
+        ks.on_awaited(ks.on_awaited_context, db, key, n, hash, gone)
 
 
 # ---- access
@@ -265,7 +270,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
     if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
-        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), record_tree_count(r))
+        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), record_trees(r))
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
 
@@ -277,6 +282,7 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
+    awaited(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash, True)
     kill(ks, &v.record, keep)
 
 
@@ -428,6 +434,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
+    awaited(ks, db, key, key_bytes, hash, False)
     if out != NULL:
         out.slot = slot
         out.db = db
@@ -440,6 +447,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
+    cdef int type_before = v.type
     if expire_ms == EXPIRE_KEEP:
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
@@ -451,6 +459,8 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
             return status
+        if v.type != type_before:
+            awaited(ks, v.db, key, key_bytes, v.hash, False)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 
@@ -476,7 +486,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    INVARIANT(v.trees == NULL or size >= record_tree_count(r) * sizeof(Tree))
+    INVARIANT(v.trees == NULL or size >= record_trees(r) * sizeof(Tree))
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -528,7 +538,8 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
 
 
 cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
-    cdef uint32_t count = record_tree_count(&v.record), done = 0
+    """Trees of its own for a second value with the same elements."""
+    cdef uint32_t count = record_trees(&v.record), done = 0
     cdef Status status = STATUS_OK
     INVARIANT(count <= TREES_MAX)
     while status == STATUS_OK and done < count:
@@ -578,10 +589,10 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
                     NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
     if status != STATUS_OK:
         if copied:
-            retire_trees(ks, copies, record_tree_count(&v.record))
+            retire_trees(ks, copies, record_trees(&v.record))
         return status
     if copied:
-        memcpy(copy.data, copies, record_tree_count(&v.record) * sizeof(Tree))
+        memcpy(copy.data, copies, record_trees(&v.record) * sizeof(Tree))
     if move:
         copy.slot[0] = slot_with_access(copy.slot[0], access)
     if taken:
@@ -598,7 +609,7 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
     if v.record.extent:
         n += extent_committed(ks.extents, v.record.extent)
     if v.trees != NULL:
-        for i in range(record_tree_count(&v.record)):
+        for i in range(record_trees(&v.record)):
             n += <uint64_t>v.trees[i].pages << ks.forest.pages.page_shift
     return n
 

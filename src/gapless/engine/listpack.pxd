@@ -28,15 +28,14 @@ cdef struct ListpackEntry:
     char digits[24]
 
 
+# Bytes that an element takes in a listpack, its length backwards counted.
+cdef uint32_t listpack_entry_bytes(const uint8_t* data, uint32_t n) noexcept nogil
+cdef uint32_t listpack_number_bytes(int64_t number) noexcept nogil
 # Begins a listpack at the end of `out`; where it begins, for listpack_end().
 cdef size_t listpack_begin(Reply* out) noexcept nogil
 cdef void listpack_add(Reply* out, const uint8_t* data, uint32_t n) noexcept nogil
 cdef void listpack_add_number(Reply* out, int64_t number) noexcept nogil
 cdef void listpack_end(Reply* out, size_t begin, uint64_t entries) noexcept nogil
-
-# Bytes that the entry for a number, or for a text, takes.
-cdef uint64_t listpack_number_bytes(int64_t number) noexcept nogil
-cdef uint64_t listpack_text_bytes(const uint8_t* data, uint64_t n) noexcept nogil
 
 # Checks all of n bytes; False: they are no listpack. O(n).
 cdef bint listpack_open(const uint8_t* data, uint64_t n, Listpack* out) noexcept nogil

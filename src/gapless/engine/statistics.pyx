@@ -1,5 +1,6 @@
 """What the engine counts, as Python's dicts. See statistics.pxd."""
 from libc.stdint cimport uint32_t, uint64_t
+from gapless.engine.blocked cimport BlockedCounts, blocked_counts
 from gapless.engine.call cimport LATENCY_BUCKETS, Command, Dispatch
 from gapless.engine.client cimport Client
 from gapless.engine.index cimport index_bytes
@@ -35,6 +36,7 @@ cdef dict statistics_counters(Loop* loop, bint walk):
     cdef uint32_t expired = 0, watching = 0, unit
     cdef Client* c
     cdef const Pages* pages = ks.forest.pages
+    cdef BlockedCounts blocked = blocked_counts(d)
     found = dict(ks.stats)
     for name, value in dict(ks.cleaner).items():
         found["cleaner_" + name] = value
@@ -78,7 +80,8 @@ cdef dict statistics_counters(Loop* loop, bint walk):
         commands=d.calls, errors=d.errors,
         clients=loop.clients.count, client_bytes=loop.clients.bytes,
         resident_bytes=loop.resident_bytes, resident_bytes_peak=loop.resident_peak,
-        monitors=d.monitor_count)
+        monitors=d.monitor_count, blocked_sessions=d.blocked_sessions, blocked_keys=blocked.keys,
+        blocked_keys_on_missing=blocked.keys_on_missing, blocked_deadlines=blocked.deadlines)
     return found
 
 

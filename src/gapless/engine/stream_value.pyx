@@ -8,7 +8,7 @@ from gapless.engine.forest cimport ORDER_BYTES, Forest, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, keyspace_create, keyspace_find, keyspace_resize, keyspace_set, keyspace_touched,
 )
-from gapless.engine.listpack cimport listpack_number_bytes, listpack_text_bytes
+from gapless.engine.listpack cimport listpack_entry_bytes, listpack_number_bytes
 from gapless.engine.record cimport RECORD_TREES, TYPE_STREAM
 from gapless.engine.stream_block cimport (
     BLOCK_BEGINS, BLOCK_HEADER_BYTES, BLOCK_NODE, block_begin, block_before, block_next, block_open, block_without, entry_room,
@@ -218,15 +218,15 @@ cdef void count_in_node(StreamHead* head, StreamId id, const Arg* pairs, uint32_
         head.nodes += 1
         n = LISTPACK_EMPTY_BYTES + listpack_number_bytes(fields) + 2
         for i in range(fields):
-            n += listpack_text_bytes(pairs[2 * i].data, pairs[2 * i].size)
+            n += listpack_entry_bytes(pairs[2 * i].data, <uint32_t>pairs[2 * i].size)
         head.node_bytes = 0
     n += 2 + listpack_number_bytes(<int64_t>(id.ms - head.node.ms)) + listpack_number_bytes(<int64_t>(id.seq - head.node.seq))
     if own:
         n += listpack_number_bytes(fields)
     for i in range(fields):
         if own:
-            n += listpack_text_bytes(pairs[2 * i].data, pairs[2 * i].size)
-        n += listpack_text_bytes(pairs[2 * i + 1].data, pairs[2 * i + 1].size)
+            n += listpack_entry_bytes(pairs[2 * i].data, <uint32_t>pairs[2 * i].size)
+        n += listpack_entry_bytes(pairs[2 * i + 1].data, <uint32_t>pairs[2 * i + 1].size)
     n += listpack_number_bytes(<int64_t>fields * 2 + 4 if own else <int64_t>fields + 3)
     head.node_bytes = <uint32_t>min(head.node_bytes + n, <uint64_t>0xffffffff)
     head.node_live += 1

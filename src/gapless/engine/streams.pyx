@@ -1,6 +1,7 @@
 """Commands of a stream's entries: added, read, taken away. Those of consumer groups are in streams_groups."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from gapless.engine.base cimport STATUS_OK, STATUS_TOO_LARGE, Status
+from gapless.engine.blocked cimport blocked_signal
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
@@ -106,6 +107,9 @@ cdef void cmd_xadd(Call* call) noexcept nogil:
         if status == STATUS_OK:
             stream_trim_as(&s, &o.trim)
             stream_touched(&s)
+            # That a key was made the keyspace tells.
+            if not made:
+                blocked_signal(call, s.key, s.key_hash)
             reply_id(call.reply, o.id)
             return
     if made:

@@ -1,6 +1,7 @@
 """XGROUP: consumer groups and consumers, made, changed and deleted."""
 from libc.stdint cimport int64_t
 from gapless.engine.base cimport STATUS_OK, Status
+from gapless.engine.blocked cimport blocked_signal
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, handler_register, reply_wrong_subcommand
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_hash
@@ -124,6 +125,8 @@ cdef void cmd_xgroup_destroy(Call* call) noexcept nogil:
         return
     group_destroy(&s, &g)
     stream_counted(&s)
+    # Who waits for it is told that it is gone.
+    blocked_signal(call, s.key, s.key_hash)
     reply_int(call.reply, 1)
 
 

@@ -1,11 +1,13 @@
-"""Entries read behind an ID, of several streams at once: XREAD, and for a consumer of a group XREADGROUP. See streams_read.pxd."""
+"""Entries read behind an ID, of several streams at once: XREAD, and for a consumer of a group XREADGROUP."""
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, parse_int64
+from gapless.engine.base cimport INVARIANT, STATUS_OK, Status
+from gapless.engine.blocked cimport TIMEOUT_MS, arg_deadline, blocked_wait
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_hash
+from gapless.engine.record cimport TYPE_STREAM
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_map, reply_null_array
 from gapless.engine.scan cimport move_to_front
 from gapless.engine.stream_block cimport Entry
@@ -13,26 +15,27 @@ from gapless.engine.stream_groups cimport (
     Consumer, Group, PendingState, consumer_see, consumer_set_active, group_find, group_reads, group_write, pending_add, pending_change,
     pending_find, pending_from,
 )
-from gapless.engine.stream_id cimport arg_id, id_compare, id_decrement, id_increment, id_max, id_of, reply_id
+from gapless.engine.stream_id cimport (
+    ID_TEXT_BYTES, StreamId, arg_id, id_compare, id_decrement, id_format, id_increment, id_max, id_of, reply_id,
+)
 from gapless.engine.stream_reply cimport reply_entry, reply_error_naming, reply_range
 from gapless.engine.stream_value cimport (
     Stream, StreamWalk, stream_counted, stream_head, stream_last_entry, stream_next, stream_open, stream_walk,
 )
 
 
+cdef struct ReadOptions:
+    bint block
+    int64_t deadline_ms        # 0: none
+    uint64_t count             # of entries; 2^64 - 1: all
+    bint noack
+    int group_at               # argument of the group's name, the consumer's follows; 0: XREAD
+    int keys_at                # argument of the first key
+    int keys                   # how many; as many IDs follow
+    StreamId* ids              # each stream's: what has been read; id_max(): what the group has not been given yet. To be freed
+
+
 # ---- options
-
-cdef bint arg_block(Call* call, int i, int64_t* ms) noexcept nogil:
-    if not parse_int64(call.argv[i].data, call.argv[i].size, ms):
-        reply_error(call.reply, b"ERR timeout is not an integer or out of range")
-    elif ms[0] < 0:
-        reply_error(call.reply, b"ERR timeout is negative")
-    elif ms[0] > INT64_MAX - call.keys.now_ms:
-        reply_error(call.reply, b"ERR timeout is out of range")
-    else:
-        return True
-    return False
-
 
 cdef bint reply_unbalanced(Call* call, bint group) noexcept nogil:
     if group:
@@ -48,8 +51,9 @@ cdef bint read_options(Call* call, ReadOptions* o) noexcept nogil:
     cdef int i = 1
     while i < call.argc:
         if arg_is(call, i, b"BLOCK") and i + 1 < call.argc:
-            if not arg_block(call, i + 1, &o.block_ms):
+            if not arg_deadline(call, i + 1, TIMEOUT_MS, &o.deadline_ms):
                 return False
+            o.block = True
             i += 2
         elif arg_is(call, i, b"COUNT") and i + 1 < call.argc:
             if not arg_int64(call, i + 1, &count):
@@ -138,8 +142,9 @@ cdef bint read_id(Call* call, ReadOptions* o, int at) noexcept nogil:
 
 
 cdef bint read_begin(Call* call, ReadOptions* o) noexcept nogil:
+    """All options and IDs; `$` and `+` become what they are at this moment. False after an error reply; the IDs are to be freed either way."""
     cdef int at
-    o.block_ms = READ_NO_BLOCK
+    o.block = False
     o.count = ~<uint64_t>0
     o.noack = False
     o.group_at = 0
@@ -154,10 +159,6 @@ cdef bint read_begin(Call* call, ReadOptions* o) noexcept nogil:
         if not read_id(call, o, at):
             return False
     return True
-
-
-cdef void read_end(ReadOptions* o) noexcept nogil:
-    free(o.ids)
 
 
 # ---- serving
@@ -268,6 +269,7 @@ cdef bint serve_group(Call* call, Stream* s, const ReadOptions* o, int at, Statu
 
 
 cdef bint read_serve(Call* call, const ReadOptions* o) noexcept nogil:
+    """Replies with what there is of all streams. False: there is nothing, and nothing was replied."""
     cdef Stream s
     cdef size_t front = call.reply.length, middle
     cdef int at, served = 0
@@ -293,11 +295,30 @@ cdef bint read_serve(Call* call, const ReadOptions* o) noexcept nogil:
     return True
 
 
+# ---- waiting
+
+cdef bint wait(Call* call, ReadOptions* o) noexcept nogil:
+    """False where nobody may wait. What `$` is now it is when the command is executed again."""
+    cdef char* texts = <char*>malloc(<size_t>o.keys * ID_TEXT_BYTES)
+    cdef Arg* arg
+    cdef int at
+    cdef bint waits
+    INVARIANT(texts != NULL)
+    for at in range(o.keys):
+        arg = &call.argv[o.keys_at + o.keys + at]
+        if arg.size == 1 and arg.data[0] == c'$':
+            arg.size = <size_t>id_format(texts + at * ID_TEXT_BYTES, o.ids[at], c'-')
+            arg.data = <const uint8_t*>texts + at * ID_TEXT_BYTES
+    waits = blocked_wait(call, TYPE_STREAM, o.keys_at, o.keys, o.deadline_ms, o.group_at != 0, reply_null_array)
+    free(texts)
+    return waits
+
+
 cdef void cmd_xread(Call* call) noexcept nogil:
     cdef ReadOptions o
-    if read_begin(call, &o) and not read_serve(call, &o):
+    if read_begin(call, &o) and not read_serve(call, &o) and not (o.block and wait(call, &o)):
         reply_null_array(call.reply)
-    read_end(&o)
+    free(o.ids)
 
 
 handler_register(b"streams_read.xread", cmd_xread)

@@ -53,8 +53,8 @@ class Server:
         for name in (
             "maxmemory", "lfu-log-factor", "lfu-decay-time", "timeout", "tcp-keepalive", "proto-max-bulk-len",
             "client-query-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold",
-            "hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
-            "set-max-listpack-entries", "set-max-listpack-value",
+            "hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size",
+            "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
             "stream-node-max-bytes", "stream-node-max-entries",
         ):  # fmt: skip
             if has(name):

@@ -32,6 +32,7 @@ def describe(session: Session) -> str:
     for flag, letter in (
         (core.FLAG_MONITOR, "O"),
         (core.FLAG_MULTI | core.FLAG_IN_EXEC, "x"),
+        (core.FLAG_BLOCKED, "b"),
         (core.FLAG_DIRTY_CAS, "d"),
         (core.FLAG_CLOSE_AFTER_REPLY, "c"),
         (core.FLAG_CLOSE_NOW, "A"),
@@ -291,10 +292,11 @@ def unpause(ctx: Context, args: list[bytes]) -> object:
 
 
 def unblock(ctx: Context, args: list[bytes]) -> object:
-    """CLIENT UNBLOCK id [TIMEOUT|ERROR]: no command of this store blocks, so nobody is woken."""
+    """CLIENT UNBLOCK id [TIMEOUT|ERROR]."""
     if len(args) > 4:
         raise too_many_words(args)
-    if len(args) == 4 and args[3].upper() not in (b"TIMEOUT", b"ERROR"):
+    reason = args[3].upper() if len(args) == 4 else b"TIMEOUT"
+    if reason not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
-    integer(args[2])
-    return 0
+    client = integer(args[2])
+    return int(client > 0 and ctx.engine.unblock(client, reason == b"ERROR"))
