@@ -23,6 +23,8 @@ CONTAINERS = frozenset(
     b" XGROUP XINFO".split()
 )
 
+TIMES_OF_STREAMS = frozenset({b"idle", b"inactive", b"seen-time", b"active-time", b"radix-tree-nodes"})
+
 MONITOR_LINE = re.compile(rb"\+(\d+\.\d{6}) \[(\d+) ([^]]+)\] (.*)\r\n", re.DOTALL)
 
 
@@ -160,9 +162,53 @@ def another_hash(left: bytes, right: bytes) -> str | None:
     return None
 
 
+def another_stream(left: bytes, right: bytes) -> str | None:
+    """Entries node by node, groups and their consumers; what was delivered or seen at some moment is some milliseconds apart."""
+    ours, theirs = dump_payload.stream_of(left), dump_payload.stream_of(right)
+    if ours.shape() != theirs.shape():
+        return "another stream"
+    times = zip(ours.times, theirs.times, strict=True)
+    return "other times" if any(abs(a - b) > MILLISECONDS_TOLERANCE for a, b in times) else None
+
+
+def near_times(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same but for milliseconds, of the epoch or since something happened; and for nodes of the tree, each server's own."""
+    if left.kind == right.kind == ":" and min(left.integer, right.integer) >= 0:
+        far = abs(left.integer - right.integer) > MILLISECONDS_TOLERANCE
+        return f"{left.integer} and {right.integer} are too far apart" if far else None
+    if left.kind != right.kind or left.text != right.text or len(left.children) != len(right.children):
+        return "replies must be the same but for times"
+    before = None
+    for ours, theirs in zip(left.children, right.children, strict=True):
+        if before in TIMES_OF_STREAMS or (not ours.text and ours.children):
+            reason = near_times(args, ours, theirs)
+        else:
+            reason = None if ours == theirs else "replies must be the same but for times"
+        if reason:
+            return reason
+        before = ours.text
+    return None
+
+
+def near_pending(args: Args, left: Reply, right: Reply) -> str | None:
+    """XPENDING: each with the milliseconds since its delivery."""
+    if left.kind != right.kind or len(left.children) != len(right.children):
+        return "other type or number of entries"
+    for ours, theirs in zip(left.children, right.children, strict=True):
+        if len(ours.children) != 4 or len(theirs.children) != 4:
+            return "no entries that are pending"
+        if any(ours.children[i] != theirs.children[i] for i in (0, 1, 3)):
+            return "another entry is pending"
+        reason = near(MILLISECONDS_TOLERANCE)(args, ours.children[2], theirs.children[2])
+        if ours.children[2] != theirs.children[2] and reason:
+            return reason
+    return None
+
+
 def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
-    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own, and for the nodes of a
-    list, which gapless tells exactly only of what is pushed and popped.
+    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own; for the nodes of a
+    list, which gapless tells exactly only of what is pushed and popped; and for what was deleted in a node of a stream, which only Redis
+    remembers.
     """
     if not left.is_bulk or not right.is_bulk:
         return "one of them is null"
@@ -174,6 +220,8 @@ def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
     if dump_payload.is_list(left.payload) and dump_payload.is_list(right.payload):
         same = dump_payload.list_of(left.payload) == dump_payload.list_of(right.payload)
         return None if same else "other elements"
+    if dump_payload.is_stream(left.payload) and dump_payload.is_stream(right.payload):
+        return another_stream(left.payload, right.payload)
     return "payloads must be the same"
 
 
@@ -383,6 +431,11 @@ COMPARERS: dict[bytes, Comparer] = {
     b"HPTTL": near_each(MILLISECONDS_TOLERANCE),
     b"HEXPIRETIME": near_each(SECONDS_TOLERANCE),
     b"HPEXPIRETIME": near_each(MILLISECONDS_TOLERANCE),
+    b"XPENDING": near_pending,
+    b"XINFO CONSUMERS": near_times,
+    b"XINFO STREAM": near_times,
+    b"XGROUP HELP": same_count,
+    b"XINFO HELP": same_count,
     b"RANDOMKEY": same_shape,
     b"KEYS": same_members,
     b"SCAN": one_scan_step,

@@ -60,9 +60,10 @@ class Keys:
 
     The first is at `index`; `last` counts from it, or from the end when negative; every `step`-th is one.
     `counted`: at `index` is how many there are, and they follow.
+    `keyword`: they follow this word, looked for from `index` on. `limit`: keys are one in so many of those.
     """
 
-    __slots__ = ("counted", "flags", "index", "last", "note", "step")
+    __slots__ = ("counted", "flags", "index", "keyword", "last", "limit", "note", "step")
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class Keys:
         step: int = 1,
         note: str | None = None,
         counted: bool = False,
+        keyword: str | None = None,
+        limit: int = 0,
     ) -> None:
         self.flags = flags
         self.index = index
@@ -79,6 +82,8 @@ class Keys:
         self.step = step
         self.note = note
         self.counted = counted
+        self.keyword = keyword
+        self.limit = limit
 
     def positions(self, words: list[bytes]) -> range:
         """The positions of its keys in a command; none when it does not say how many there are."""
@@ -88,8 +93,15 @@ class Keys:
             if self.index + count >= len(words):
                 count = 0
             return range(self.index + 1, self.index + 1 + count)
-        last = len(words) + self.last if self.last < 0 else self.index + self.last
-        return range(self.index, min(last, len(words) - 1) + 1, self.step)
+        first = self.index
+        if self.keyword:
+            upper = [word.upper() for word in words]
+            keyword = self.keyword.encode()
+            first = upper.index(keyword, self.index) + 1 if keyword in upper[self.index :] else len(words)
+        last = len(words) + self.last if self.last < 0 else first + self.last
+        if self.limit:
+            last = first + (len(words) - first) // self.limit - 1
+        return range(first, min(last, len(words) - 1) + 1, self.step)
 
 
 class Command:

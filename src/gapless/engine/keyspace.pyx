@@ -486,7 +486,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
-    INVARIANT(v.trees == NULL)
+    INVARIANT(v.trees == NULL or size >= record_trees(r) * sizeof(Tree))
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -513,7 +513,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
-        kill(ks, &old, 0)
+        kill(ks, &old, KEEP_TREES)
     if v.type == TYPE_STRING:
         r.at[1] |= RECORD_RAW
         r.marks |= RECORD_RAW
@@ -538,11 +538,10 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
 
 
 cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
-    """A value with trees of its own, and the rest of it as it is."""
+    """Trees of its own for a second value with the same elements."""
     cdef uint32_t count = record_trees(&v.record), done = 0
     cdef Status status = STATUS_OK
-    INVARIANT(v.size <= TREES_MAX * sizeof(Tree))
-    memcpy(copies, v.data, v.size)
+    INVARIANT(count <= TREES_MAX)
     while status == STATUS_OK and done < count:
         status = tree_copy(ks.forest, &v.trees[done], &copies[done])
         done += status == STATUS_OK
@@ -573,27 +572,27 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef Value target, copy
     cdef Status status
     cdef int keep = 0
-    cdef const uint8_t* value = v.data
     cdef Tree[TREES_MAX] copies
+    cdef bint copied = v.trees != NULL and not move
     cdef bint taken
     if move and v.record.extent != 0 and v.record.key != NULL and to_key_bytes + 32 < ks.log.record_bytes_max:
         keep = KEEP_EXTENT
-    if v.trees != NULL:
-        if move:
-            keep |= KEEP_TREES
-        else:
-            status = copy_trees(ks, v, copies)
-            if status != STATUS_OK:
-                return status
-            value = <const uint8_t*>copies
+    if v.trees != NULL and move:
+        keep |= KEEP_TREES
+    if copied:
+        status = copy_trees(ks, v, copies)
+        if status != STATUS_OK:
+            return status
     taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
-                    NULL if keep & KEEP_EXTENT else value, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
-    if status != STATUS_OK and value != v.data:
-        retire_trees(ks, copies, record_trees(&v.record))
+                    NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
     if status != STATUS_OK:
+        if copied:
+            retire_trees(ks, copies, record_trees(&v.record))
         return status
+    if copied:
+        memcpy(copy.data, copies, record_trees(&v.record) * sizeof(Tree))
     if move:
         copy.slot[0] = slot_with_access(copy.slot[0], access)
     if taken:

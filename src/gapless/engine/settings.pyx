@@ -80,6 +80,10 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.set_listpack_bytes = value
     elif name == "list_max_listpack_size":
         loop.dispatch.list_listpack_size = value
+    elif name == "stream_node_max_bytes":
+        loop.dispatch.stream_node_bytes = value
+    elif name == "stream_node_max_entries":
+        loop.dispatch.stream_node_entries = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":

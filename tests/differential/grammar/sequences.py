@@ -16,6 +16,7 @@ from tests.differential.grammar import (
     lists,
     server,
     sets,
+    streams,
     strings,
     transactions,
 )
@@ -67,6 +68,14 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
+    "stream": st.one_of(
+        _any(streams.COMMANDS),
+        _any(streams.COMMANDS),
+        _any(streams.COMMANDS),
+        _any(streams.COMMANDS),
+        _any(generic.COMMANDS),
+        strings.COMMANDS["SET"],
+    ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
     ),
@@ -92,6 +101,7 @@ GROUPS: dict[str, Words] = {
         _any(lists.COMMANDS),
         _any(blocking.COMMANDS),
         _any(sets.COMMANDS),
+        _any(streams.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
