@@ -16,6 +16,7 @@ from tests.differential.grammar import (
     lists,
     server,
     sets,
+    sort,
     strings,
     transactions,
 )
@@ -108,7 +109,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
-    tables = (strings, bitmaps, blocking, hashes, lists, sets, generic, connection, server, transactions)
+    tables = (strings, bitmaps, blocking, hashes, lists, sets, sort, generic, connection, server, transactions)
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
     ours = {name for name in subject_commands(pair) if pair.subject_checks}
     assert ours <= generated | SCRIPTED_ONLY, sorted(ours - generated - SCRIPTED_ONLY)

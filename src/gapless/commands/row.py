@@ -60,9 +60,11 @@ class Keys:
 
     The first is at `index`; `last` counts from it, or from the end when negative; every `step`-th is one.
     `counted`: at `index` is how many there are, and they follow.
+    `unknown`: rows do not tell where they are; the key follows the last such word, and is none where the word
+    is empty.
     """
 
-    __slots__ = ("counted", "flags", "index", "last", "note", "step")
+    __slots__ = ("counted", "flags", "index", "last", "note", "step", "unknown")
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Keys:
         step: int = 1,
         note: str | None = None,
         counted: bool = False,
+        unknown: str | None = None,
     ) -> None:
         self.flags = flags
         self.index = index
@@ -79,9 +82,13 @@ class Keys:
         self.step = step
         self.note = note
         self.counted = counted
+        self.unknown = unknown
 
     def positions(self, words: list[bytes]) -> range:
         """The positions of its keys in a command; none when it does not say how many there are."""
+        if self.unknown is not None:
+            named = [at for at in range(2, len(words) - 1) if words[at].upper() == self.unknown.encode()]
+            return range(named[-1] + 1, named[-1] + 2) if named else range(0)
         if self.counted:
             text = words[self.index]
             count = int(text) if text.isdigit() and len(text) < 10 else 0

@@ -12,6 +12,7 @@ from gapless.commands import (
     lists,
     server,
     sets,
+    sort,
     string,
     transactions,
 )
@@ -24,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     *lists.COMMANDS,
     *blocking.COMMANDS,
     *sets.COMMANDS,
+    *sort.COMMANDS,
     *generic.COMMANDS,
     *connection.COMMANDS,
     *server.COMMANDS,

@@ -16,6 +16,7 @@ from tests.differential.grammar import (
     lists,
     server,
     sets,
+    sort,
     strings,
     transactions,
 )
@@ -67,6 +68,9 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
+    "sort": st.one_of(
+        _any(sort.COMMANDS), _any(sort.COMMANDS), _any(sort.COMMANDS), generic.COMMANDS["OBJECT ENCODING"]
+    ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
     ),
@@ -92,6 +96,7 @@ GROUPS: dict[str, Words] = {
         _any(lists.COMMANDS),
         _any(blocking.COMMANDS),
         _any(sets.COMMANDS),
+        _any(sort.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
