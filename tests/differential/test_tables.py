@@ -16,7 +16,11 @@ from tests.differential.grammar import (
     lists,
     server,
     sets,
+<<<<<<< HEAD
     streams,
+=======
+    sort,
+>>>>>>> w/list
     strings,
     transactions,
 )
@@ -109,10 +113,14 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
+<<<<<<< HEAD
     tables = (
         *(strings, bitmaps, blocking, hashes, lists, sets, streams),
         *(generic, connection, server, transactions),
     )
+=======
+    tables = (strings, bitmaps, blocking, hashes, lists, sets, sort, generic, connection, server, transactions)
+>>>>>>> w/list
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
     ours = {name for name in subject_commands(pair) if pair.subject_checks}
     assert ours <= generated | SCRIPTED_ONLY, sorted(ours - generated - SCRIPTED_ONLY)

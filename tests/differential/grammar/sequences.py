@@ -16,7 +16,11 @@ from tests.differential.grammar import (
     lists,
     server,
     sets,
+<<<<<<< HEAD
     streams,
+=======
+    sort,
+>>>>>>> w/list
     strings,
     transactions,
 )
@@ -68,6 +72,7 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
+<<<<<<< HEAD
     "stream": st.one_of(
         _any(streams.COMMANDS),
         _any(streams.COMMANDS),
@@ -75,6 +80,10 @@ GROUPS: dict[str, Words] = {
         _any(streams.COMMANDS),
         _any(generic.COMMANDS),
         strings.COMMANDS["SET"],
+=======
+    "sort": st.one_of(
+        _any(sort.COMMANDS), _any(sort.COMMANDS), _any(sort.COMMANDS), generic.COMMANDS["OBJECT ENCODING"]
+>>>>>>> w/list
     ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
@@ -101,7 +110,11 @@ GROUPS: dict[str, Words] = {
         _any(lists.COMMANDS),
         _any(blocking.COMMANDS),
         _any(sets.COMMANDS),
+<<<<<<< HEAD
         _any(streams.COMMANDS),
+=======
+        _any(sort.COMMANDS),
+>>>>>>> w/list
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
