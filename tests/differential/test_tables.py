@@ -12,6 +12,7 @@ from tests.differential.grammar import (
     connection,
     generic,
     hashes,
+    hyperloglogs,
     server,
     sets,
     strings,
@@ -106,7 +107,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
-    tables = (strings, bitmaps, hashes, sets, generic, connection, server, transactions)
+    tables = (strings, bitmaps, hashes, sets, hyperloglogs, generic, connection, server, transactions)
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
     ours = {name for name in subject_commands(pair) if pair.subject_checks}
     assert ours <= generated | SCRIPTED_ONLY, sorted(ours - generated - SCRIPTED_ONLY)
@@ -114,7 +115,7 @@ def test_every_command_is_in_the_grammar(pair: Pair) -> None:
 
 def test_every_command_is_there(pair: Pair) -> None:
     """All of the groups this version promises: what Redis has in them, gapless has."""
-    promised = {"string", "bitmap", "set", "connection", "transactions"}
+    promised = {"string", "bitmap", "set", "hyperloglog", "connection", "transactions"}
     left, right = pair.controls
     docs = parse(left.call("COMMAND", "DOCS")).pairs()
     groups = {name: entry.pairs()[b"group"].payload.decode() for name, entry in docs.items()}

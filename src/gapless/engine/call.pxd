@@ -142,6 +142,7 @@ cdef struct Dispatch:
     uint64_t set_intset_members        # set-max-intset-entries, set-max-listpack-entries and -value, likewise
     uint64_t set_listpack_members
     uint64_t set_listpack_bytes
+    uint64_t hll_sparse_bytes          # hll-sparse-max-bytes: a HyperLogLog that outgrows it is dense
     uint64_t tick              # clock_ticks() at the end of the last command
     uint64_t ns_per_tick       # times 2^24
     uint64_t slow_ticks        # commands that take as long are handed to on_slow; 2^64 - 1: none

@@ -68,6 +68,7 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.set_intset_members = 512
     d.set_listpack_members = 128
     d.set_listpack_bytes = 64
+    d.hll_sparse_bytes = 3000
     dispatch_calibrate(d)
     return d
 

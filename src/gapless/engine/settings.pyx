@@ -78,6 +78,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.set_listpack_members = value
     elif name == "set_max_listpack_value":
         loop.dispatch.set_listpack_bytes = value
+    elif name == "hll_sparse_max_bytes":
+        loop.dispatch.hll_sparse_bytes = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":

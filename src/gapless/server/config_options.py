@@ -193,7 +193,7 @@ OPTIONS = (
     Option("set-max-listpack-value", SIZE, 64),
     Option("zset-max-listpack-entries", LONG, 128, QUIET, alias="zset-max-ziplist-entries"),
     Option("zset-max-listpack-value", SIZE, 64, QUIET, alias="zset-max-ziplist-value"),
-    Option("hll-sparse-max-bytes", SIZE, 3000, QUIET),
+    Option("hll-sparse-max-bytes", SIZE, 3000),
     Option("stream-node-max-bytes", SIZE, 4096, QUIET),
     Option("stream-node-max-entries", LONG, 100, QUIET),
     Option("vset-force-single-threaded-execution", YES_NO, False, QUIET),

@@ -54,7 +54,7 @@ class Server:
             "maxmemory", "lfu-log-factor", "lfu-decay-time", "timeout", "tcp-keepalive", "proto-max-bulk-len",
             "client-query-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold",
             "hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
-            "set-max-listpack-entries", "set-max-listpack-value",
+            "set-max-listpack-entries", "set-max-listpack-value", "hll-sparse-max-bytes",
         ):  # fmt: skip
             if has(name):
                 engine.configure(**{name.replace("-", "_"): config.number(name)})

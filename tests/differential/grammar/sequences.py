@@ -12,6 +12,7 @@ from tests.differential.grammar import (
     connection,
     generic,
     hashes,
+    hyperloglogs,
     server,
     sets,
     strings,
@@ -56,6 +57,14 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
+    "hyperloglog": st.one_of(
+        _any(hyperloglogs.COMMANDS),
+        _any(hyperloglogs.COMMANDS),
+        _any(hyperloglogs.COMMANDS),
+        _any(generic.COMMANDS),
+        strings.COMMANDS["SET"],
+        strings.COMMANDS["APPEND"],
+    ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
     ),
@@ -79,6 +88,7 @@ GROUPS: dict[str, Words] = {
         _any(bitmaps.COMMANDS),
         _any(hashes.COMMANDS),
         _any(sets.COMMANDS),
+        _any(hyperloglogs.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
