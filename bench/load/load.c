@@ -9,7 +9,9 @@
  *   fill       SET every key once, in order
  *   set, get   keys drawn from --dist
  *   cache      GET; what was missing is SET in the next batch (cache-aside)
- *   raw        --command, as it is
+ *   raw        --command, its {words} being 12 digits: {k} a number below --keys at random, {e} one below --elements,
+ *              {r} one below a milliard, {n} 0, 1, 2... from request to request, {p} the same below --keys, shuffled;
+ *              replies are looked at for errors only
  * Sizes between --value-min and --value-max are drawn anew for each SET; the sum of live key and value bytes is
  * known here (each --progress-ms it is printed as a line), which is what a server's memory is compared with. It is
  * exact for one client; two that write one key at once may be served in another order than they were sent.
@@ -37,6 +39,7 @@
 #define KEY_BYTES 16 /* "key:" and 12 digits */
 #define DIGITS 12
 #define READ_BYTES_MIN (1 << 17)
+#define SHUFFLE 7368787 /* a prime: n * SHUFFLE % keys meets every number below keys once */
 
 enum op { OP_FILL, OP_SET, OP_GET, OP_CACHE, OP_RAW };
 enum kind { KIND_SET, KIND_GET, KIND_RAW };
@@ -66,11 +69,11 @@ static struct {
     int port;
     enum op op;
     unsigned clients, pipeline;
-    uint64_t keys, key_start, requests, seed, value_min, value_max, ttl_min_ms, ttl_max_ms, warmup;
+    uint64_t keys, key_start, elements, requests, seed, value_min, value_max, ttl_min_ms, ttl_max_ms, warmup;
     double seconds, theta;
     unsigned progress_ms;
     int unchecked;
-} opt = {.host = "127.0.0.1", .port = 6379, .op = OP_GET, .clients = 50, .pipeline = 16, .keys = 1000000,
+} opt = {.host = "127.0.0.1", .port = 6379, .op = OP_GET, .clients = 50, .pipeline = 16, .keys = 1000000, .elements = 8,
          .seed = 1, .value_min = 64, .value_max = 64, .theta = 0.99, .dist = "uniform"};
 
 static struct {
@@ -84,8 +87,14 @@ static struct alias_table zipf;
 static struct histogram latency;
 static char digit_quads[10000][4];
 static char *filler;
-static char raw_request[4096];
+static char raw_request[8192];
 static size_t raw_request_length;
+static struct patch {
+    size_t offset; /* of 12 digits in raw_request */
+    char kind;
+} raw_patches[64];
+static unsigned raw_patches_count;
+static uint64_t raw_next;
 static int epoll_fd;
 
 static void die(const char *what) {
@@ -192,8 +201,21 @@ static void put_set(struct client *c, uint64_t key, uint64_t value_bytes) {
 }
 
 static void put_raw(struct client *c) {
+    char *p = c->out + c->out_length;
+    uint64_t n = raw_next++, key = random_below(&random_state, opt.keys), element = random_below(&random_state, opt.elements);
     next_request(c, KIND_RAW, 0);
-    memcpy(c->out + c->out_length, raw_request, raw_request_length);
+    memcpy(p, raw_request, raw_request_length);
+    for (unsigned i = 0; i < raw_patches_count; i++) {
+        uint64_t number = 0;
+        switch (raw_patches[i].kind) {
+        case 'k': number = opt.key_start + key; break;
+        case 'e': number = element; break;
+        case 'r': number = random_below(&random_state, 1000000000); break;
+        case 'n': number = opt.key_start + n; break;
+        case 'p': number = opt.key_start + n % opt.keys * SHUFFLE % opt.keys; break;
+        }
+        put_digits(p + raw_patches[i].offset, number);
+    }
     c->out_length += raw_request_length;
 }
 
@@ -359,13 +381,38 @@ static int connect_once(void) {
     return fd;
 }
 
+/* A word of the command as a bulk string; where its digits will be is noted. */
+static char *put_word(char *p, const char *word) {
+    char text[512];
+    size_t n = 0, offsets[8];
+    unsigned first = raw_patches_count;
+    for (; *word && n < sizeof text - DIGITS; word++) {
+        if (word[0] == '{' && word[1] && word[2] == '}' && raw_patches_count < 64 && raw_patches_count - first < 8) {
+            offsets[raw_patches_count - first] = n;
+            raw_patches[raw_patches_count++].kind = word[1];
+            memset(text + n, '0', DIGITS);
+            n += DIGITS;
+            word += 2;
+        } else text[n++] = *word;
+    }
+    p += sprintf(p, "$%zu\r\n", n);
+    for (unsigned i = first; i < raw_patches_count; i++) raw_patches[i].offset = (size_t)(p - raw_request) + offsets[i - first];
+    memcpy(p, text, n);
+    memcpy(p + n, "\r\n", 2);
+    return p + n + 2;
+}
+
 static void prepare_raw(const char *text) {
-    char copy[1024], *words[64], *save = NULL;
+    char copy[2048], *words[64], *save = NULL;
     int n = 0;
-    snprintf(copy, sizeof copy, "%s", text);
+    if (strlen(text) >= sizeof copy) {
+        fprintf(stderr, "load: --command is too long\n");
+        exit(2);
+    }
+    strcpy(copy, text);
     for (char *w = strtok_r(copy, " ", &save); w && n < 64; w = strtok_r(NULL, " ", &save)) words[n++] = w;
     char *p = raw_request + sprintf(raw_request, "*%d\r\n", n);
-    for (int i = 0; i < n; i++) p += sprintf(p, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+    for (int i = 0; i < n; i++) p = put_word(p, words[i]);
     raw_request_length = (size_t)(p - raw_request);
 }
 
@@ -403,8 +450,8 @@ static void parse_options(int argc, char **argv) {
         {"clients", 1, 0, 'c'},    {"pipeline", 1, 0, 'P'},   {"keys", 1, 0, 'k'},      {"key-start", 1, 0, 'K'},
         {"requests", 1, 0, 'n'},   {"seconds", 1, 0, 's'},    {"value", 1, 0, 'v'},     {"value-min", 1, 0, 'a'},
         {"value-max", 1, 0, 'b'},  {"ttl-min-ms", 1, 0, 't'}, {"ttl-max-ms", 1, 0, 'T'}, {"seed", 1, 0, 'S'},
-        {"dist", 1, 0, 'd'},       {"theta", 1, 0, 'z'},      {"warmup", 1, 0, 'w'},    {"progress-ms", 1, 0, 'r'},
-        {"command", 1, 0, 'm'},    {"unchecked", 0, 0, 'x'},  {0, 0, 0, 0}};
+        {"elements", 1, 0, 'e'},   {"dist", 1, 0, 'd'},       {"theta", 1, 0, 'z'},      {"warmup", 1, 0, 'w'},
+        {"progress-ms", 1, 0, 'r'}, {"command", 1, 0, 'm'},    {"unchecked", 0, 0, 'x'},  {0, 0, 0, 0}};
     static const char *ops[] = {"fill", "set", "get", "cache", "raw"};
     int o;
     while ((o = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -434,6 +481,7 @@ static void parse_options(int argc, char **argv) {
         case 't': opt.ttl_min_ms = number(optarg); break;
         case 'T': opt.ttl_max_ms = number(optarg); break;
         case 'S': opt.seed = number(optarg); break;
+        case 'e': opt.elements = number(optarg); break;
         case 'd': opt.dist = optarg; break;
         case 'z': opt.theta = atof(optarg); break;
         case 'w': opt.warmup = number(optarg); break;
@@ -444,7 +492,7 @@ static void parse_options(int argc, char **argv) {
         }
     }
     if (opt.ttl_max_ms < opt.ttl_min_ms) opt.ttl_max_ms = opt.ttl_min_ms;
-    if (opt.value_max < opt.value_min || !opt.clients || !opt.pipeline || !opt.keys || optind != argc) {
+    if (opt.value_max < opt.value_min || !opt.clients || !opt.pipeline || !opt.keys || !opt.elements || optind != argc) {
         fprintf(stderr, "load: bad options\n");
         exit(2);
     }

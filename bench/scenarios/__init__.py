@@ -7,6 +7,10 @@ from collections.abc import Callable
 from bench.context import Context
 from bench.scenarios import (
     bigkeys,
+    collection_delete,
+    collection_memory,
+    collection_replies,
+    collections,
     cpu,
     crisis,
     embedded,
@@ -14,17 +18,25 @@ from bench.scenarios import (
     hitrate,
     memory,
     overwrite,
+    packages,
     slices,
     throughput,
 )
 
 SCENARIOS: dict[str, Callable[[Context], None]] = {
     "crisis": crisis.run,
+    "crisis-types": crisis.types,
     "memory": memory.run,
     "overwrite": overwrite.run,
     "throughput": throughput.run,
     "cpu": cpu.run,
     "bigkeys": bigkeys.run,
+    "collections": collections.large,
+    "collections-small": collections.small,
+    "collections-memory": collection_memory.run,
+    "collections-replies": collection_replies.run,
+    "collections-delete": collection_delete.run,
+    "packages": packages.run,
     "hitrate": hitrate.run,
     "embedded": embedded.run,
     "floor": floor.run,

@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from gapless.store import open as open  # noqa: A004
 
 _STORE = {"Pipeline", "Store", "open"}
-_ERRORS = {"ClosedError", "GaplessError", "JournalError", "OutOfMemoryError", "ResponseError"}
+_ERRORS = {
+    "ClosedError",
+    "GaplessError",
+    "JournalError",
+    "OutOfMemoryError",
+    "ResponseError",
+    "WrongTypeError",
+}
 
 
 def __getattr__(name: str) -> object:

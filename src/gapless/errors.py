@@ -11,6 +11,10 @@ class ResponseError(GaplessError):
     """A command was refused; the text is the server's error reply, its code included ("WRONGTYPE ...")."""
 
 
+class WrongTypeError(ResponseError, TypeError):
+    """The key holds another type than the command is for."""
+
+
 class OutOfMemoryError(ResponseError, MemoryError):
     """`maxmemory` is reached and nothing may be evicted. Nothing was changed; reading and deleting go on."""
 

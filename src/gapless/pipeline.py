@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from gapless.engine.store_strings import StoreStrings
+from gapless.engine.store_commands import StoreCommands
 from gapless.errors import ResponseError
-from gapless.methods import Methods, Text, bit_field
+from gapless.methods import redis_py_methods
 
 if TYPE_CHECKING:
     from redis.commands.core import BitFieldOperation
 
     from gapless.store import Store
 
-_NOT_QUEUED = {"execute", "bitfield", "scan_step"}
-_QUEUED = {
-    name
-    for part in (StoreStrings, Methods)
-    for name in dir(part)
-    if not name.startswith("_") and name not in _NOT_QUEUED
-}
+_NOT_QUEUED = {"execute", "scan_step"}
+
+
+@functools.cache
+def _can_be_queued(name: str) -> bool:
+    if name.startswith("_") or name in _NOT_QUEUED or name.endswith("_iter"):
+        return False
+    return hasattr(StoreCommands, name) or name in redis_py_methods()
 
 
 class Pipeline:
@@ -51,7 +53,7 @@ class Pipeline:
         self._queue.clear()
 
     def __getattr__(self, name: str) -> Callable[..., Pipeline]:
-        if name not in _QUEUED:
+        if not _can_be_queued(name):
             raise AttributeError(f"a pipeline can't queue {name!r}: use execute_command(*args) for a command")
 
         def queue(*args: Any, **options: Any) -> Pipeline:
@@ -65,9 +67,11 @@ class Pipeline:
         self._queue.append(("execute", args, {}))
         return self
 
-    def bitfield(self, key: Text, default_overflow: str | None = None) -> BitFieldOperation:
+    def bitfield(self, key: bytes | str, default_overflow: str | None = None) -> BitFieldOperation:
         """redis-py's builder; its `execute()` queues."""
-        return bit_field(self.execute_command, key, default_overflow)
+        from redis.commands.core import BitFieldOperation
+
+        return BitFieldOperation(cast("Any", self), cast("Any", key), default_overflow)
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Run what was queued, in order; the results.

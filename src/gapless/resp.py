@@ -1,48 +1,6 @@
-"""RESP as Python values, for what goes through commands inside the process."""
+"""RESP as it is written by client libraries inside the process."""
 
 from __future__ import annotations
-
-from typing import Any
-
-from gapless.errors import OutOfMemoryError, ResponseError
-
-
-def read_reply(data: bytes, at: int = 0) -> tuple[Any, int]:
-    """The RESP2 reply that starts at `at`, and where the next one does. Errors are returned, not raised."""
-    end = data.index(b"\r\n", at)
-    kind, line, at = data[at : at + 1], data[at + 1 : end], end + 2
-    if kind == b"+":
-        return line, at
-    if kind == b"-":
-        text = line.decode(errors="replace")
-        return (OutOfMemoryError if text.startswith("OOM ") else ResponseError)(text), at
-    if kind == b":":
-        return int(line), at
-    count = int(line)
-    if count < 0:
-        return None, at
-    if kind == b"$":
-        return data[at : at + count], at + count + 2
-    items = []
-    for _ in range(count):
-        item, at = read_reply(data, at)
-        items.append(item)
-    return items, at
-
-
-def encode(value: object) -> bytes:
-    """An argument of a command, as redis-py sends it."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(
-            f"an argument must be bytes, str, int or float, not {type(value).__name__}: {value!r}"
-        )
-    return repr(value).encode()
 
 
 class RequestReader:

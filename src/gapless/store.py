@@ -6,17 +6,17 @@ import atexit
 import os
 import secrets
 import threading
-from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 from gapless.engine.engine import Engine
 from gapless.engine.settings import POLICIES
 from gapless.engine.store_core import StoreCore
-from gapless.errors import JournalError, ResponseError
-from gapless.methods import Methods, Text
+from gapless.errors import JournalError
+from gapless.methods import Methods
 from gapless.pipeline import Pipeline
-from gapless.resp import encode, read_reply
+from gapless.views import Views
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import redis
     from redis.asyncio import Redis as AsyncRedis
 
+    from gapless.bridge import Peer
     from gapless.server.server import Server
 
 
@@ -52,7 +53,7 @@ class _Values(ValuesView[bytes]):
         return (value for _, value in self._store.items())
 
 
-class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[misc]  # keys() is redis-py's
+class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ignore[misc]  # keys() is redis-py's
     """Keys and values in this process. See `gapless.open`. Safe from several threads."""
 
     def __init__(self, engine: Engine, options: dict[str, str]) -> None:
@@ -60,7 +61,6 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
         self._engine = engine
         self._options = options
         self._server: Server | None = None
-        self._session: Any = None
         self._serving = threading.Lock()
         self._thread: threading.Thread | None = None
         _open_stores.add(self)
@@ -106,7 +106,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
         return self.exclusively(lambda: super(Store, self).setdefault(key, default))
 
     def scan_iter(
-        self, match: Text | None = None, count: int | None = None, _type: str | None = None
+        self, match: bytes | str | None = None, count: int | None = None, _type: str | None = None
     ) -> Iterator[bytes]:
         """All keys. One that is there all the while is met; one that comes or goes meanwhile may be."""
         cursor = 0
@@ -120,30 +120,6 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
                 return
 
     # ---- commands
-
-    def execute(self, *args: object) -> Any:
-        """Run any command; what it replies, as bytes, int, list or None. ResponseError when it is refused.
-
-        All threads share one session: for transactions use `pipeline()` or `redis()`.
-        """
-        if not args:
-            raise TypeError(
-                "execute() takes a command and its arguments, as in execute('OBJECT', 'FREQ', 'key')"
-            )
-        reply = self.exclusively(lambda: self._reply([encode(arg) for arg in args]))
-        result, _ = read_reply(reply) if reply else (None, 0)
-        if isinstance(result, ResponseError):
-            raise result
-        return result
-
-    def _reply(self, args: list[bytes]) -> bytes:
-        if self._session is None:
-            self._prepare()
-            self._session = self._engine.new_session()
-        self._session.db = self.db
-        reply = self._engine.execute(self._session, args)
-        self.db = self._session.db
-        return reply
 
     def clear(self) -> None:
         """Delete all keys of the database: O(1) now, their memory in slices with the writes that follow."""
@@ -168,10 +144,11 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
 
     # ---- redis-py
 
-    def _connect(self) -> Callable[[list[bytes]], bytes]:
-        self.exclusively(self._prepare)
-        session = self._engine.new_session()
-        return lambda command: self.exclusively(lambda: self._engine.execute(session, command))
+    def _connect(self) -> Peer:
+        from gapless.bridge import Peer
+
+        self.exclusively(self.prepare)
+        return Peer(self._engine, self.exclusively)
 
     def redis(self, **options: Any) -> redis.Redis:
         """A redis.Redis on this store, without a socket; takes its options, as `decode_responses`."""
@@ -187,7 +164,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
 
     # ---- server
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Load the command table, at the first use of a command: the compiled methods do without."""
         if self._server is not None:
             return
@@ -212,7 +189,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
         with self._serving:
             if self._thread is not None:
                 raise RuntimeError("the store serves already")
-            self.exclusively(self._prepare)
+            self.exclusively(self.prepare)
             listener = socket.create_server((host, port), backlog=511)
             bound = int(listener.getsockname()[1])
             assert self._server is not None
@@ -236,7 +213,7 @@ class Store(StoreCore, Methods, MutableMapping[Any, bytes]):  # type: ignore[mis
                 self._engine.close()
             super().close()
             # They refer to each other: so the memory goes at once, not when the collector next runs.
-            self._session = self._server = None
+            self._server = None
             self._engine.server = self._engine.on_cron = None
 
     def disown(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.client import KEY_BYTES, LoadError, compiled, fill, floor_running, run_load
 from bench.servers import Server, running
+from bench.wire import request
 
 KEYS = 3000
 
@@ -86,3 +87,23 @@ def test_the_floor_answers_all() -> None:
 def test_bad_options_are_refused() -> None:
     run = subprocess.run([str(compiled("load")), "--op", "dance"], capture_output=True, check=False)
     assert run.returncode == 2
+
+
+def test_numbers_are_put_into_a_command(server: Server) -> None:
+    run_load(server, "raw", command="HSET h{p} f{n} v", keys=10, requests=30, clients=1)
+    assert server.keys() == 10
+    assert server.control.call("HLEN", f"h{0:012}") == 3
+    fields = [server.control.call("HKEYS", f"h{number:012}") for number in range(10)]
+    met = sorted(field for keys in fields if isinstance(keys, list) for field in keys)  # type: ignore[type-var]
+    assert met == [f"f{number:012}" for number in range(30)]
+    run_load(server, "raw", command="SADD s {k}:{e}", keys=3, key_start=5, elements=2, requests=1000)
+    assert server.control.call("SCARD", "s") == 6
+    assert server.control.call("SISMEMBER", "s", f"{7:012}:{1:012}") == 1
+
+
+def test_large_replies_are_taken_in_whole(server: Server) -> None:
+    run_load(server, "raw", command="RPUSH l element-{n}", requests=50_000)
+    size = server.control.reply_bytes("LRANGE", "l", 0, -1)
+    assert size == len(b"*50000\r\n") + 50_000 * len(b"$20\r\nelement-000000000000\r\n")
+    server.control.exchange(request("LRANGE", "l", 0, -1), size)
+    assert server.control.call("LLEN", "l") == 50_000

@@ -161,7 +161,9 @@ def another_hash(left: bytes, right: bytes) -> str | None:
 
 
 def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
-    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own."""
+    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own, and for the nodes of a
+    list, which gapless tells exactly only of what is pushed and popped.
+    """
     if not left.is_bulk or not right.is_bulk:
         return "one of them is null"
     if dump_payload.is_hash(left.payload) and dump_payload.is_hash(right.payload):
@@ -169,6 +171,9 @@ def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
     if dump_payload.is_set(left.payload) and dump_payload.is_set(right.payload):
         same = dump_payload.set_of(left.payload) == dump_payload.set_of(right.payload)
         return None if same else "another type or other members"
+    if dump_payload.is_list(left.payload) and dump_payload.is_list(right.payload):
+        same = dump_payload.list_of(left.payload) == dump_payload.list_of(right.payload)
+        return None if same else "other elements"
     return "payloads must be the same"
 
 

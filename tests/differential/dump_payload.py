@@ -1,8 +1,8 @@
-"""What DUMP sends for a string, made, and for a hash or set, read, independently of the code under test.
+"""What DUMP sends for a string, made, and for a hash, list or set, read, independently of the code under test.
 
 type (1 byte, 0: string) | length and encoding | bytes | RDB version (2 bytes) | CRC-64 (8 bytes)
 
-Version and checksum are little-endian. Hashes: `hash_of`. Sets: `set_of`.
+Version and checksum are little-endian. Hashes: `hash_of`. Lists: `list_of`. Sets: `set_of`.
 """
 
 from __future__ import annotations
@@ -68,6 +68,27 @@ def set_of(payload: bytes) -> tuple[int, list[bytes]]:
         starts = range(8, len(blob), width)
         members = [b"%d" % int.from_bytes(blob[at : at + width], "little", signed=True) for at in starts]
     return payload[0], sorted(members)
+
+
+LIST_QUICKLIST_2 = 18
+LIST_PLAIN = 1
+
+
+def is_list(payload: bytes) -> bool:
+    """Is it a list in the form that Redis 8.2 writes?"""
+    return len(payload) > FOOTER_BYTES and payload[0] == LIST_QUICKLIST_2
+
+
+def list_of(payload: bytes) -> list[bytes]:
+    """Elements, whatever nodes they lie in."""
+    count, at = _length(payload, 1)
+    elements = []
+    for _ in range(count):
+        container, at = _length(payload, at)
+        node, at = _string(payload, at)
+        elements += [node] if container == LIST_PLAIN else _listpack(node)
+    assert at == len(payload) - FOOTER_BYTES
+    return elements
 
 
 def _string(payload: bytes, at: int) -> tuple[bytes, int]:

@@ -411,6 +411,27 @@ def test_everything_expired_leaves_nothing() -> None:
     assert store.check() is None
 
 
+def test_segments_of_one_window_become_expired_by_and_by() -> None:
+    """So many of them at a time; meanwhile no key of theirs is seen, and more may come into the same window."""
+    store = StoreCore(segment_bytes=1024, address_bytes=8 << 20, databases=1)
+    store.clock_ms = START_MS
+    for number in range(5000):
+        store.psetex(b"key-%d" % number, 20, b"value" * 18)
+    assert store.counters()["segments"] > 500
+    store.clock_ms = START_MS + 10_000
+    assert store.check() is None
+    assert store.get(b"key-0") is None
+    assert store.background(1) > 0
+    store.psetex(b"another", 1, b"value")
+    assert store.check() is None
+    store.clock_ms += 200
+    while store.background(1000):
+        assert store.check() is None
+    assert len(store) == 0
+    assert store.counters()["segments"] == 0
+    assert store.counters()["expired"] == 5001
+
+
 def test_a_clock_that_was_set_back_keeps_nothing() -> None:
     """The windows of the time that comes a second time have been reaped already."""
     store = StoreCore(segment_bytes=1024, address_bytes=4 << 20, databases=1)

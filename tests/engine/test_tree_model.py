@@ -58,6 +58,10 @@ class Model:
         roll = self.random.random()
         if self.sizes == "large" and roll < 0.3:
             return self.random.randbytes(self.random.choice([most, most + 1, 300, 5000]))
+        if self.sizes == "alike":
+            # Separators of what begins alike for longer than a page can hold.
+            beginning = self.random.choice([b"", b"p" * 45, b"p" * 300, b"p" * 300, b"q" * 5000])
+            return beginning + b"%d" % self.random.randrange(400)
         if self.sizes == "small":
             return self.random.randbytes(self.random.randrange(min(8, most + 1)))
         if roll < 0.02:
@@ -77,7 +81,8 @@ class Model:
         if self.order == SCORED:
             return self.some_bytes(42) + self.random.randbytes(8)
         if self.order == SCORE:
-            return (self.random.randrange(100) << 40).to_bytes(8) + self.some_bytes(42)
+            scores = 2 if self.sizes == "alike" else 100
+            return (self.random.randrange(scores) << 40).to_bytes(8) + self.some_bytes(42)
         return self.some_bytes(ELEMENT_MAX)
 
     def some_known(self) -> bytes:
@@ -208,6 +213,31 @@ class Model:
             self.sort_keys.clear()
         self.compare()
 
+    def cut(self) -> None:
+        """A tree cut in two: one part goes, or both go on for a while, each a tree of its own."""
+        if self.order != POSITION:
+            return
+        self.core.retire(1)
+        count = len(self.elements)
+        at = self.random.choice([0, 1, count - 1, count, self.random.randint(0, count)])
+        at = min(max(at, 0), count)
+        try:
+            self.core.cut(at, 0, 1)
+        except OutOfMemoryError:
+            self.refused += 1
+            return
+        assert self.core.elements(tree=1) == self.elements[at:]
+        assert self.core.elements(backwards=True, tree=1) == self.elements[at:][::-1]
+        rest = self.elements[at:]
+        del self.elements[at:]
+        self.compare()
+        if self.random.random() < 0.7:
+            # The left part goes instead: through the empty third.
+            self.core.retire()
+            self.core.cut(0, 1, 0)
+            self.elements[:] = rest
+        self.compare()
+
     def reclaim(self) -> None:
         self.core.reclaim(self.random.choice([1, 5, 1000]))
         self.core.trim(self.random.choice([1, 16, 100]), self.random.random() < 0.3)
@@ -217,8 +247,8 @@ class Model:
         for phase in range(6):
             put, remove = (50, 15) if phase % 2 == 0 else (15, 50)
             actions = [self.put, self.remove, self.remove_range, self.replace, self.look, self.at, self.scan]
-            rare = [self.compare, self.copy_and_retire, self.reclaim]
-            weights = [put, remove, 3, 5, 15, 10, 1, 0.5, 0.2, 4]
+            rare = [self.compare, self.copy_and_retire, self.cut, self.reclaim]
+            weights = [put, remove, 3, 5, 15, 10, 1, 0.5, 0.2, 0.2, 4]
             for action in self.random.choices([*actions, *rare], weights, k=steps // 6):
                 action()
         self.compare()
@@ -239,7 +269,7 @@ def history(
     return model
 
 
-@pytest.mark.parametrize("sizes", ["small", "mixed", "large"])
+@pytest.mark.parametrize("sizes", ["small", "mixed", "large", "alike"])
 @pytest.mark.parametrize("order", range(6))
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(order: int, seed: int, sizes: str) -> None:
@@ -251,6 +281,7 @@ def test_history(order: int, seed: int, sizes: str) -> None:
 @pytest.mark.parametrize("seed", range(100, 100 + HISTORIES // 2))
 def test_history_with_equal_hashes(order: int, seed: int, hash_mask: int) -> None:
     assert history(order, seed, hash_mask=hash_mask).refused == 0
+    assert history(order, seed, hash_mask=hash_mask, sizes="alike").refused == 0
 
 
 @pytest.mark.parametrize("order", range(6))

@@ -18,7 +18,7 @@ WRONG: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     ),
     (lambda s: s.get(["k"]), TypeError, r"keys and values must be .* not list: \['k'\]"),
     (lambda s: s.set("k", True), TypeError, r"not bool: True"),
-    (lambda s: s.execute("SET", "k", None), TypeError, r"an argument must be .* not NoneType"),
+    (lambda s: s.execute("SET", "k", None), TypeError, r"keys and values must be .* not NoneType"),
     (lambda s: s.execute(), TypeError, r"takes a command and its arguments"),
     (lambda s: s.execute("NOSUCH", "k"), gapless.ResponseError, r"unknown command 'NOSUCH'"),
     (lambda s: s.execute("GET"), gapless.ResponseError, r"wrong number of arguments for 'get' command"),

@@ -162,6 +162,18 @@ def test_serve_lets_clients_look_inside(store: gapless.Store) -> None:
     client.close()
 
 
+def test_mset_sets_all_or_nothing() -> None:
+    with gapless.open(maxmemory=8 << 20) as store:
+        store["kept"] = b"before"
+        for value in (b"v" * 300_000, b"v" * 100):
+            large = {f"key:{number}": value for number in range(9_000_000 // len(value))}
+            with pytest.raises(gapless.OutOfMemoryError):
+                store.mset({"kept": b"after"} | large)
+            assert list(store) == [b"kept"]
+            assert store["kept"] == b"before"
+        assert store.mset({"kept": b"after", "more": b"v" * 1_000_000})
+
+
 def test_maxmemory() -> None:
     with gapless.open(maxmemory=8 << 20) as store:
         with pytest.raises(gapless.OutOfMemoryError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from gapless.commands import (
     bitmap,
+    blocking,
     connection,
     diagnostics,
     generic,
     hashes,
     hyperloglog,
+    lists,
     server,
     sets,
     string,
@@ -20,6 +22,8 @@ COMMANDS: tuple[Command, ...] = (
     *string.COMMANDS,
     *bitmap.COMMANDS,
     *hashes.COMMANDS,
+    *lists.COMMANDS,
+    *blocking.COMMANDS,
     *sets.COMMANDS,
     *hyperloglog.COMMANDS,
     *generic.COMMANDS,

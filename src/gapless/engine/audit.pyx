@@ -6,8 +6,11 @@ from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_check, index_next, slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport keyspace_hash_at, keyspace_record_value
-from gapless.engine.log cimport SEGMENT_FREE, SEGMENT_OPEN, Segment, log_at, log_unit
-from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees
+from gapless.engine.log cimport (
+    SEGMENT_EXPIRED, SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, WINDOW_LEVELS, WINDOW_RING,
+    Log, Segment, Window, log_at, log_unit,
+)
+from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees, record_trees, record_trees_bytes
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
 
@@ -17,12 +20,12 @@ cdef struct Tally:                 # of one segment
 
 
 cdef const char* tally_trees(Keyspace* ks, const Record* r, Census* trees) noexcept nogil:
-    cdef uint64_t i
+    cdef uint32_t i
     cdef const char* wrong
     cdef Tree* at = <Tree*>keyspace_record_value(ks, r)
-    if r.value_bytes == 0 or r.value_bytes % sizeof(Tree) != 0:
+    if record_trees(r) == 0 or r.value_bytes != record_trees_bytes(r):
         return "keyspace: a record's trees have no such length"
-    for i in range(r.value_bytes // sizeof(Tree)):
+    for i in range(record_trees(r)):
         wrong = tree_check(ks.forest, &at[i], trees)
         if wrong != NULL:
             return wrong
@@ -116,6 +119,75 @@ cdef const char* walk_segments(Keyspace* ks, const Tally* tally) noexcept nogil:
     return NULL
 
 
+cdef const char* walk_lists(Keyspace* ks) noexcept nogil:
+    """Every sealed segment is in the one list of its use, every expired one waits, every one of a window is the window's."""
+    cdef Log* log = ks.log
+    cdef Segment* s
+    cdef Window* window
+    cdef uint32_t unit, previous, side, use, sealed = 0, expired = 0, windowed = 0, i
+    cdef bint open_found
+    for side in range(2):
+        for use in range(USE_CLASSES + 1):
+            previous = 0
+            unit = log.use_first[side][use]
+            while unit:
+                s = &log.segments[unit]
+                if s.state != SEGMENT_SEALED or s.use_class != use or (s.window != 0) != (side == 1):
+                    return "log: a segment is in a list it has no place in"
+                if s.previous != previous or sealed > ks.arena.high_water:
+                    return "log: a list of sealed segments is broken"
+                if use != (USE_EMPTY if s.records_live == 0 else <uint32_t>(<uint64_t>s.bytes_live * (USE_CLASSES - 1) // s.write_offset)):
+                    return "log: a sealed segment is in the list of another use"
+                sealed += 1
+                previous = unit
+                unit = s.next
+            if log.use_last[side][use] != previous:
+                return "log: a list of sealed segments is broken"
+    previous = 0
+    unit = log.expired_first
+    while unit:
+        if log.segments[unit].state != SEGMENT_EXPIRED or log.segments[unit].previous != previous or expired > ks.arena.high_water:
+            return "log: the list of expired segments is broken"
+        expired += 1
+        previous = unit
+        unit = log.segments[unit].next
+    if log.expired_last != previous:
+        return "log: the list of expired segments is broken"
+    for i in range(WINDOW_LEVELS * WINDOW_RING):
+        window = &log.windows[i]
+        if (window.number == 0) != (window.first == 0):
+            return "log: a window is in use without a segment, or the other way round"
+        open_found = window.open == 0
+        previous = 0
+        unit = window.first
+        while unit:
+            s = &log.segments[unit]
+            if (s.state != SEGMENT_SEALED and s.state != SEGMENT_OPEN) or s.window == 0 or s.level != i // WINDOW_RING:
+                return "log: a segment is in a window it has no place in"
+            if s.window_previous != previous or windowed > ks.arena.high_water:
+                return "log: a window's list is broken"
+            open_found = open_found or unit == window.open
+            windowed += 1
+            previous = unit
+            unit = s.window_next
+        if not open_found:
+            return "log: a window's open segment is not its own"
+    for unit in range(1, ks.arena.high_water):
+        s = &log.segments[unit]
+        sealed -= s.state == SEGMENT_SEALED
+        expired -= s.state == SEGMENT_EXPIRED
+        windowed -= s.window != 0 and (s.state == SEGMENT_SEALED or s.state == SEGMENT_OPEN)
+    if sealed or expired or windowed:
+        return "log: a segment is in no list"
+    if ks.arena.cached_count > ks.arena.free_count:
+        return "arena: more units have memory than are free"
+    for i in range(ks.arena.free_count):
+        unit = ks.arena.free_stack[i]
+        if unit == 0 or unit >= ks.arena.high_water or log.segments[unit].state != SEGMENT_FREE:
+            return "arena: a unit is free and in use"
+    return NULL
+
+
 cdef const char* tally_retired(Keyspace* ks, int i, Tally* tally, uint64_t* extents, Census* trees) noexcept nogil:
     cdef uint64_t with_ttl = 0
     return tally_index(ks, ks.retired[i].index, ks.retired[i].db_index, ks.retired[i].sequence, ks.retired[i].bucket,
@@ -148,6 +220,8 @@ cdef const char* audit(Keyspace* ks) noexcept nogil:
                 break
     if wrong == NULL:
         wrong = walk_segments(ks, tally)
+    if wrong == NULL:
+        wrong = walk_lists(ks)
     if wrong == NULL:
         wrong = forest_check(ks.forest, trees)
     if wrong == NULL:

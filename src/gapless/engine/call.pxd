@@ -23,6 +23,7 @@ cdef enum CommandFlag:
     COMMAND_SKIP_SLOWLOG = 4096
     COMMAND_PYTHON = 8192          # the handler is a Python callable: takes the GIL
     COMMAND_PROTECTED = 16384      # DEBUG: enable-debug-command says who may
+    COMMAND_BLOCKING = 32768       # may make its client wait
 
 
 cdef enum SessionFlag:
@@ -41,6 +42,7 @@ cdef enum SessionFlag:
     SESSION_EMBEDDED = 4096        # a connection inside the process, no socket
     SESSION_UNIX_SOCKET = 8192
     SESSION_LOCAL = 16384          # of this machine: from loopback, a Unix socket or inside the process
+    SESSION_BLOCKED = 32768        # its last command waits, and has not replied
 
 
 cdef enum Permission:
@@ -100,6 +102,9 @@ cdef struct Session:
     void* queue                # MULTI's queue: owned by transactions
     void* queue_last
     void* watched              # WATCH's list: owned by transactions
+    void* blocked              # what it waits for: owned by blocked
+    uint64_t blocked_bytes     # memory that waiting takes
+    int wake_fd                # of a connection inside the process: written to when it need not wait any more; -1: none
     void* python               # the Python-side Session object, a reference owned; NULL until one is asked for
     void* client               # the network client; NULL for a connection inside the process
     const char* address        # "127.0.0.1:1234", "/path:0" or ""; lives as long as the session
@@ -143,6 +148,7 @@ cdef struct Dispatch:
     uint64_t set_listpack_members
     uint64_t set_listpack_bytes
     uint64_t hll_sparse_bytes          # hll-sparse-max-bytes: a HyperLogLog that outgrows it is dense
+    int list_listpack_size     # list-max-listpack-size: see list_nodes.pxd
     uint64_t tick              # clock_ticks() at the end of the last command
     uint64_t ns_per_tick       # times 2^24
     uint64_t slow_ticks        # commands that take as long are handed to on_slow; 2^64 - 1: none
@@ -151,6 +157,10 @@ cdef struct Dispatch:
     ErrorCount error_counts[ERROR_KINDS]
     int error_kinds
     void* watches              # owned by transactions
+    void* blocked              # owned by blocked
+    uint32_t blocked_sessions  # that wait
+    uint32_t ready_keys        # somebody who waits can be served: blocked_serve() is due
+    bint serving               # commands are executed for the second time
     Session** monitors
     int monitor_count
     int monitor_room
@@ -161,3 +171,5 @@ cdef struct Dispatch:
     void (*queue)(Call* call) noexcept nogil
     void (*exec_abort)(Call* call) noexcept nogil
     Reply* (*output)(Dispatch* d, Session* session) noexcept nogil   # where to write to another session; sent at the end of the turn
+    void (*on_unblocked)(Dispatch* d, Session* session) noexcept nogil   # it has its reply and goes on
+    void* loop                 # for on_unblocked

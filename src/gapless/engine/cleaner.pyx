@@ -16,12 +16,13 @@ from gapless.engine.keyspace cimport (
     keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
-    SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_kill,
-    log_release, log_seal, log_unit, log_unlist,
+    SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_due,
+    log_kill, log_release, log_seal, log_unit, log_unlist,
 )
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
     RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
+    record_trees,
 )
 
 cdef enum:
@@ -70,10 +71,14 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
     cdef Tree* trees
     cdef int db
     if slot != NULL:
-        if ks.watchers > 0:
+        if ks.watchers > 0 or ks.awaited > 0:
             for db in range(ks.databases):
-                if ks.db_index[db] == db_index:
+                if ks.db_index[db] != db_index:
+                    continue
+                if ks.watchers > 0:
                     ks.on_change(ks.on_change_context, db, keyspace_record_key(ks, r), r.key_bytes, hash)
+                if ks.awaited > 0:
+                    ks.on_awaited(ks.on_awaited_context, db, keyspace_record_key(ks, r), r.key_bytes, hash, True)
         if r.flags & RECORD_TTL:
             ks.with_ttl[db_index] -= 1
         ks.stats.dirty += 1
@@ -82,7 +87,7 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
     log_kill(ks.log, position, r.size)
     if record_has_trees(r):
         trees = <Tree*>keyspace_record_value(ks, r)
-        for i in range(<uint32_t>r.value_bytes // sizeof(Tree)):
+        for i in range(record_trees(r)):
             tree_retire(ks.forest, &trees[i])
     if r.extent:
         extent_give(ks.extents, r.extent)
@@ -182,8 +187,11 @@ cdef bint free_empty(Keyspace* ks) noexcept nogil:
 
 cdef bint reap(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     """Goes on with the first expired segment; False when there is none or reaping is off."""
-    cdef uint32_t unit = ks.log.expired_first
+    cdef uint32_t unit
     cdef int64_t work = 0
+    if ks.log.due_left and ks.log.expired_first == 0:
+        log_due(ks.log)
+    unit = ks.log.expired_first
     if unit == 0 or not ks.active_expire:
         return False
     if process(ks, unit, &ks.log.segments[unit].reap_offset, FATE_REAP, deadline_ns, &work) != 1:
@@ -489,7 +497,8 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     ks.cleaner.slices += 1
     ks.cleaner.busy_ns += now - start
-    cpu = clock_thread_ns() - cpu
+    # A pause between the readings of the two clocks is in one of them only, and not the slice's.
+    cpu = min(clock_thread_ns() - cpu, now - start)
     ks.cleaner.slices_late += cpu > SLICE_LATE_NS
     ks.cleaner.longest_slice_ns = max(ks.cleaner.longest_slice_ns, cpu)
     ks.cleaner.longest_slice_wall_ns = max(ks.cleaner.longest_slice_wall_ns, now - start)

@@ -24,7 +24,7 @@ cdef enum ClientState:
     CLIENT_WANTS_WRITE = 4     # EPOLLOUT is asked for
     CLIENT_DOOMED = 8          # will be freed at the end of the turn
     CLIENT_PAUSED = 16         # CLIENT PAUSE holds its next request back
-    CLIENT_DEAF = 32           # its socket is not read, for as long as it is paused
+    CLIENT_DEAF = 32           # its socket is not read, for as long as it is paused or blocked
 
 
 cdef struct Clients           # below

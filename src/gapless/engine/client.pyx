@@ -4,8 +4,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, strlen
 from gapless.engine.base cimport INVARIANT, likely, unlikely
+from gapless.engine.blocked cimport blocked_forget
 from gapless.engine.call cimport (
-    SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_LOCAL, SESSION_MONITOR, SESSION_UNIX_SOCKET,
+    SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_LOCAL, SESSION_MONITOR, SESSION_UNIX_SOCKET,
     Dispatch, Session)
 from gapless.engine.client_memory cimport client_count, client_uncount
 from gapless.engine.dispatch cimport monitor_remove
@@ -115,6 +116,7 @@ cdef void _free(Client* c) noexcept nogil:
     if c.session.flags & SESSION_MONITOR:
         monitor_remove(clients.dispatch, &c.session)
     transactions_forget(clients.dispatch, &c.session)
+    blocked_forget(clients.dispatch, &c.session)
     if c.session.python != NULL and clients.on_close != NULL:
         clients.on_close(&c.session)
     if clients.check_next == c:
@@ -262,7 +264,8 @@ cdef void clients_check(Clients* clients) noexcept nogil:
         clients.check_next = c.next
         if c.soft_since_ms:
             client_check_output(c)
-        if clients.timeout_ms and now - c.session.active_ms > clients.timeout_ms and not c.session.flags & SESSION_MONITOR:
+        if clients.timeout_ms and now - c.session.active_ms > clients.timeout_ms and not c.session.flags & (
+                SESSION_MONITOR | SESSION_BLOCKED):
             client_doom(c)
         if c.session.flags & SESSION_CLOSE_NOW:
             client_doom(c)

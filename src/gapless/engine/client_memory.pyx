@@ -43,7 +43,8 @@ cdef void client_count(Client* c) noexcept nogil:
         c.reply_touched = c.reply.length
     if c.reply_touched > c.reply.room:
         c.reply_touched = c.reply.room
-    now = sizeof(Client) + c.query_touched + c.reply_touched + c.session.multi_bytes + c.partial.room * sizeof(size_t)
+    now = (sizeof(Client) + c.query_touched + c.reply_touched + c.session.multi_bytes + c.session.blocked_bytes +
+           c.partial.room * sizeof(size_t))
     if now != c.counted:
         clients.bytes += now - c.counted
         c.counted = now

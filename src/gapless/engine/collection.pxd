@@ -1,10 +1,10 @@
-"""What collections of elements have in common that are packed in their record while small and lie on a tree beyond: hashes, sets.
+"""What collections of elements have in common that are packed in their record while small and lie on a tree beyond: hashes, lists, sets.
 
     packed   offset  size  (up to PACKED_BYTES_MAX: the record's value)
              0       1     marks
              1       1-5   elements, varint
              .       .     in the order of their first write: varint element bytes | element
-    tree     one Tree, its marks the same
+    tree     one Tree, its marks the same; behind it what its type keeps there, root_bytes in all
 
 A packed collection is copied to a buffer when it is first changed and written back by collection_close(): a command changes all it has to
 or nothing. It becomes a tree when it outgrows the packed form, and stays one. What an element holds is its type's affair, and so are the
@@ -16,12 +16,13 @@ from gapless.engine.base cimport Status
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.forest cimport Tree
 from gapless.engine.keyspace cimport Keyspace, Value, random_next
-from gapless.engine.record cimport read_varint
+from gapless.engine.record cimport read_varint, varint_bytes
 from gapless.engine.tree cimport Place
 
 
 cdef enum:
     PACKED_BYTES_MAX = 1024
+    ROOT_MORE_BYTES_MAX = 24   # that a type may keep behind its Tree
 
 
 cdef struct Collection:
@@ -39,7 +40,9 @@ cdef struct Collection:
     Place place                # tree
     Value v
     Tree* tree                 # NULL: packed
-    Tree fresh                 # of a collection that became a tree within this command
+    Tree fresh                 # of a collection that became a tree within this command; followed, without a gap, by
+    uint8_t[ROOT_MORE_BYTES_MAX] fresh_more
+    uint32_t root_bytes        # of a tree's value: sizeof(Tree), and what the type keeps behind it
     uint8_t* packed
     uint32_t packed_bytes
     uint8_t[PACKED_BYTES_MAX] buffer
@@ -63,6 +66,8 @@ cdef void collection_of_value(Keyspace* ks, int type, int order, const Value* v,
 # Writes this element: where the last look-up found that it goes, or in place of what it found. It may not lie in c.buffer. STATUS_FULL,
 # STATUS_TOO_LARGE: the collection is as it was.
 cdef Status collection_put(Collection* c, const uint8_t* element, uint64_t n) noexcept nogil
+# Puts what is packed on a tree, whose type has still to fill in what it keeps behind it. STATUS_FULL: it is as it was.
+cdef Status collection_become_tree(Collection* c) noexcept nogil
 # Removes what the last look-up found.
 cdef void collection_remove(Collection* c) noexcept nogil
 # Removes the packed entry at this offset; where the next one is.
@@ -108,6 +113,12 @@ cdef inline uint64_t collection_count(const Collection* c) noexcept nogil:
 
 cdef inline uint32_t collection_marks(const Collection* c) noexcept nogil:
     return c.tree.marks if c.tree != NULL else c.packed[0]
+
+
+cdef inline bint collection_fits(const Collection* c, uint64_t n) noexcept nogil:
+    """Whether an element of n bytes may be put where the last look-up found that it goes, or in place of what it found, and all stay packed."""
+    # A byte more: the count may need it.
+    return n < PACKED_BYTES_MAX and c.packed_bytes - c.entry_bytes + varint_bytes(<uint32_t>n) + n + 1 <= PACKED_BYTES_MAX
 
 
 cdef inline uint64_t random_below(Keyspace* ks, uint64_t n) noexcept nogil:

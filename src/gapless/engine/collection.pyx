@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, unlikely
 from gapless.engine.dispatch cimport call_status, reply_wrong_type
-from gapless.engine.forest cimport tree_begin, tree_retire
+from gapless.engine.forest cimport ORDER_POSITION, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
     keyspace_resize, keyspace_set, keyspace_touched,
@@ -23,6 +23,7 @@ cdef inline void begin(Keyspace* ks, int type, int order, Collection* c) noexcep
     c.dirty = False
     c.found = False
     c.tree = NULL
+    c.root_bytes = sizeof(Tree)
     c.buffer[0] = 0
     c.buffer[1] = 0
     c.packed = c.buffer
@@ -93,13 +94,15 @@ cdef void splice_packed(Collection* c, const uint8_t* element, uint32_t n, int m
 
 
 cdef inline bint find_again(Collection* c, const uint8_t* element, uint32_t n) noexcept nogil:
-    """The place of this element in the tree."""
+    """The place of this element in the tree; where elements have no keys, behind all others."""
     cdef Key key
+    if c.order == ORDER_POSITION:
+        return tree_at(c.keys.forest, c.tree, c.tree.count, &c.place)
     element_key(c.keys.forest, c.order, element, n, &key)
     return tree_find(c.keys.forest, c.tree, &key, &c.place)
 
 
-cdef Status become_tree(Collection* c) noexcept nogil:
+cdef Status collection_become_tree(Collection* c) noexcept nogil:
     cdef const uint8_t* p
     cdef uint32_t at, n, _i
     cdef uint32_t count = packed_count(c, &at)
@@ -124,12 +127,11 @@ cdef Status become_tree(Collection* c) noexcept nogil:
 cdef Status collection_put(Collection* c, const uint8_t* element, uint64_t n) noexcept nogil:
     cdef Status status
     if c.tree == NULL:
-        # A byte more: the count may need it.
-        if n < PACKED_BYTES_MAX and c.packed_bytes - c.entry_bytes + varint_bytes(<uint32_t>n) + n + 1 <= PACKED_BYTES_MAX:
+        if collection_fits(c, n):
             splice_packed(c, element, <uint32_t>n, not c.found)
             c.found = True
             return STATUS_OK
-        status = become_tree(c)
+        status = collection_become_tree(c)
         if status != STATUS_OK:
             return status
         find_again(c, element, <uint32_t>n)
@@ -202,10 +204,10 @@ cdef Status collection_close(Collection* c) noexcept nogil:
     elif c.tree == &c.fresh:
         if c.there:
             status = keyspace_replace(c.keys, &c.v, c.key.data, c.key.size, <uint32_t>c.type | RECORD_TREES, <uint8_t*>&c.fresh,
-                                      sizeof(Tree), EXPIRE_KEEP)
+                                      c.root_bytes, EXPIRE_KEEP)
         else:
             status = keyspace_set(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type | RECORD_TREES,
-                                  <uint8_t*>&c.fresh, sizeof(Tree), EXPIRE_NEVER)
+                                  <uint8_t*>&c.fresh, c.root_bytes, EXPIRE_NEVER)
         if status != STATUS_OK:
             tree_retire(c.keys.forest, &c.fresh)
     else:
@@ -223,7 +225,7 @@ cdef Status collection_store(Collection* c, int64_t expire_ms) noexcept nogil:
     if c.tree == NULL:
         return keyspace_set(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type, c.buffer, c.packed_bytes, expire_ms)
     status = keyspace_set(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type | RECORD_TREES, <uint8_t*>&c.fresh,
-                          sizeof(Tree), expire_ms)
+                          c.root_bytes, expire_ms)
     if status != STATUS_OK:
         tree_retire(c.keys.forest, &c.fresh)
     return status

@@ -4,6 +4,7 @@
     mix(D, x)     D ^= SHA-1(x); D = SHA-1(D)      order matters
     a value       D = 0; mix type (u32, big-endian); what it holds; with a TTL take "!!expire!!"
     a string      mix bytes
+    a list        mix each element
     a set         take each member
     a hash        of each field take E: E = 0; mix field; mix value; with an expiry take "!!hexpire!!"
     a key         the same, begun with mix key
@@ -14,18 +15,19 @@ from libc.string cimport memset
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.collection cimport Collection, CollectionWalk, collection_next, collection_of_value, collection_walk
 from gapless.engine.dispatch cimport handler_register, reply_wrong_subcommand
-from gapless.engine.forest cimport ORDER_MEMBER
+from gapless.engine.forest cimport ORDER_MEMBER, ORDER_POSITION
 from gapless.engine.hash_value cimport Field, Hash, hash_next, hash_of_value
 from gapless.engine.keyspace cimport (
     FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_scan, keyspace_size,
     keyspace_value_of,
 )
-from gapless.engine.record cimport TYPE_HASH, TYPE_SET, Record
+from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, Record
 from gapless.engine.reply cimport reply_array, reply_status
 from gapless.engine.sha1 cimport SHA1_BYTES, sha1
 
 cdef enum:
     REDIS_TYPE_STRING = 0
+    REDIS_TYPE_LIST = 1
     REDIS_TYPE_SET = 2
     REDIS_TYPE_HASH = 4
 
@@ -96,6 +98,20 @@ cdef void mix_set(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
         take(d, member, n)
 
 
+cdef void mix_list(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
+    cdef Collection c
+    cdef CollectionWalk w
+    cdef const uint8_t* element
+    cdef uint32_t n = 0
+    collection_of_value(ks, TYPE_LIST, ORDER_POSITION, v, &c)
+    collection_walk(&c, &w)
+    while True:
+        element = collection_next(&w, &n)
+        if element == NULL:
+            break
+        mix(d, element, n)
+
+
 cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     if v.type == TYPE_HASH:
         mix_number(d, REDIS_TYPE_HASH)
@@ -103,6 +119,9 @@ cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     elif v.type == TYPE_SET:
         mix_number(d, REDIS_TYPE_SET)
         mix_set(d, ks, v)
+    elif v.type == TYPE_LIST:
+        mix_number(d, REDIS_TYPE_LIST)
+        mix_list(d, ks, v)
     else:
         mix_number(d, REDIS_TYPE_STRING)
         mix(d, v.data, v.size)

@@ -17,6 +17,7 @@ from gapless.engine.reply cimport Reply, reply_error
 # ---- for the modules of commands
 cdef void handler_register(const char* name, Handler handler) noexcept
 cdef void reply_wrong_subcommand(Call* call) noexcept nogil
+cdef void reply_wrong_arity(Call* call) noexcept nogil
 
 cdef inline void reply_syntax_error(Call* call) noexcept nogil:
     reply_error(call.reply, b"ERR syntax error")
@@ -121,6 +122,8 @@ cdef Command* dispatch_find(Dispatch* d, const Arg* argv, int argc) noexcept nog
 cdef void dispatch_execute(Dispatch* d, Call* call) noexcept nogil
 # The handler and the statistics alone, for EXEC.
 cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil
+# The statistics alone, of a command that was executed by other ways: `errors` is reply.errors before it, `ticks` what it took.
+cdef void dispatch_count(Dispatch* d, Command* c, const Reply* reply, uint64_t errors, uint64_t ticks) noexcept nogil
 # Refuses a command with this error ("ERR ..."), as Redis refuses: counted, and a transaction being queued is spoilt.
 cdef void dispatch_reject(Dispatch* d, Call* call, const uint8_t* text, size_t n) noexcept nogil
 cdef int monitor_add(Dispatch* d, Session* session) except -1

@@ -5,10 +5,10 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, strlen
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_ticks, likely, unlikely
 from gapless.engine.call cimport (
-    ALLOWED_ALL, ALLOWED_LOCAL, COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_NO_AUTH,
+    ALLOWED_ALL, ALLOWED_LOCAL, COMMAND_ADMIN, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_NO_AUTH,
     COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_NOT_QUEUED, COMMAND_PROTECTED, COMMAND_PYTHON, COMMAND_READONLY,
     COMMAND_SKIP_MONITOR, COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WRITE, ERROR_KINDS, LATENCY_BUCKETS,
-    SESSION_AUTHENTICATED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
+    SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
     SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Handler, Session)
 from gapless.engine.keyspace cimport Keyspace, keyspace_make_room
 from gapless.engine.reply cimport Reply, reply_error_bytes, reply_grow, reply_raw
@@ -51,6 +51,7 @@ cdef dict _FLAGS = {
     "skip_monitor": COMMAND_SKIP_MONITOR,
     "skip_slowlog": COMMAND_SKIP_SLOWLOG,
     "protected": COMMAND_PROTECTED,
+    "blocking": COMMAND_BLOCKING,
 }
 cdef frozenset _NOT_QUEUED = frozenset(("exec", "discard", "multi", "watch", "quit", "reset"))
 
@@ -69,6 +70,7 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.set_listpack_members = 128
     d.set_listpack_bytes = 64
     d.hll_sparse_bytes = 3000
+    d.list_listpack_size = -2
     dispatch_calibrate(d)
     return d
 
@@ -263,7 +265,7 @@ cdef void _reject_unknown(Dispatch* d, Call* call) noexcept nogil:
     dispatch_reject(d, call, <uint8_t*>text, n)
 
 
-cdef void _count_error(Dispatch* d, Reply* reply) noexcept nogil:
+cdef void _count_error(Dispatch* d, const Reply* reply) noexcept nogil:
     cdef const char* text = <const char*>reply.data + reply.error_at + 1
     cdef size_t n = 0, most = reply.length - reply.error_at - 1
     cdef int i
@@ -419,18 +421,8 @@ cdef extern from * nogil:
 
 # ---- execution
 
-cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil:
-    cdef Command* c = call.command
-    cdef Reply* reply = call.reply
-    cdef uint64_t start = d.tick, errors = reply.errors, end, ticks
+cdef inline void _count(Dispatch* d, Command* c, const Reply* reply, uint64_t errors, uint64_t ticks) noexcept nogil:
     cdef int bucket
-    if likely(c.handler != NULL):
-        c.handler(call)
-    else:
-        d.python(call)
-    end = clock_ticks()
-    d.tick = end
-    ticks = end - start
     d.calls += 1
     c.calls += 1
     c.ticks += ticks
@@ -443,10 +435,34 @@ cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil:
         c.failed += 1
         if reply.error_at < reply.length and reply.data[reply.error_at] == c'-':
             _count_error(d, reply)
+
+
+cdef void dispatch_count(Dispatch* d, Command* c, const Reply* reply, uint64_t errors, uint64_t ticks) noexcept nogil:
+    _count(d, c, reply, errors, ticks)
+
+
+cdef void dispatch_call(Dispatch* d, Call* call) noexcept nogil:
+    cdef Command* c = call.command
+    cdef Reply* reply = call.reply
+    cdef uint64_t start = d.tick, errors = reply.errors, ticks
+    if likely(c.handler != NULL):
+        c.handler(call)
+    else:
+        d.python(call)
+    d.tick = clock_ticks()
+    ticks = d.tick - start
+    if likely(not call.session.flags & SESSION_BLOCKED):
+        _count(d, c, reply, errors, ticks)
     if unlikely(ticks >= d.slow_ticks) and not c.flags & COMMAND_SKIP_SLOWLOG:
         d.on_slow(call, ticks)
-    if unlikely(d.monitor_count != 0) and not c.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN):
+    if unlikely(d.monitor_count != 0) and not c.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN) and not d.serving:
         _feed_monitors(d, call)
+
+
+cdef void reply_wrong_arity(Call* call) noexcept nogil:
+    cdef char text[128]
+    snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", call.command.name)
+    reply_error(call.reply, text)
 
 
 cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
@@ -503,3 +519,5 @@ cdef void dispatch_execute(Dispatch* d, Call* call) noexcept nogil:
     _execute_checked(d, call)
     if skip or session.flags & SESSION_REPLY_OFF:
         reply.length = before
+    if skip and session.flags & SESSION_BLOCKED:
+        session.flags |= SESSION_REPLY_SKIP

@@ -1,8 +1,10 @@
 """The engine as Python holds it: a store, its commands, its sessions, its loop."""
-from gapless.engine.call cimport Dispatch
+from gapless.engine.base cimport unlikely
+from gapless.engine.call cimport Arg, Dispatch
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.lock cimport EngineLock, lock_enter, lock_leave
 from gapless.engine.loop cimport Loop
+from gapless.engine.session cimport Session
 from gapless.engine.slow_commands cimport SlowCommands
 
 
@@ -20,9 +22,17 @@ cdef class Engine:
     cdef public object on_cron
     cdef object __weakref__
 
+    # Runs one command; the reply lies in session.own_reply. Lock held.
+    cdef int run_command(self, Session session, Arg* argv, int argc) except -1
+
     # Takes the engine; releases the GIL only when it has to wait.
     cdef inline void enter(self) noexcept:
         lock_enter(&self.lock)
 
     cdef inline void leave(self) noexcept:
+        if unlikely(self.dispatch.ready_keys != 0) and self.lock.depth == 0:
+            self.serve_blocked()
         lock_leave(&self.lock)
+
+    # Those who can be served by what was done since enter(). Lock held, once.
+    cdef void serve_blocked(self) noexcept

@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from gapless.engine.arena cimport arena_trim
 from gapless.engine.base cimport INVARIANT, clock_ticks
-from gapless.engine.call cimport Arg, Call
+from gapless.engine.blocked cimport blocked_abandon, blocked_attach, blocked_detach, blocked_serve, blocked_unblock
+from gapless.engine.call cimport SESSION_BLOCKED, Arg, Call
 from gapless.engine.client cimport CLIENT_DOOMED, Client
 from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
@@ -120,6 +121,7 @@ cdef class Engine:
         self.dispatch = dispatch_new(self.keys, <void*>self)
         self.dispatch.python = _call_python
         self.dispatch.on_slow = _on_slow
+        blocked_attach(self.dispatch)
         transactions_attach(self.dispatch)
         self.loop = loop_new(self.dispatch, &self.lock)
         self.loop.clients.on_close = session_ended
@@ -132,6 +134,7 @@ cdef class Engine:
             loop_free(self.loop)
         if self.dispatch != NULL:
             transactions_detach(self.dispatch)
+            blocked_detach(self.dispatch)
             dispatch_free(self.dispatch)
         if self.keys != NULL:
             keyspace_free(self.keys)
@@ -149,60 +152,75 @@ cdef class Engine:
         finally:
             self.leave()
 
+    cdef void serve_blocked(self) noexcept:
+        keyspace_tick(self.keys)
+        blocked_serve(self.dispatch)
+        if self.running and self.loop.clients.touched != NULL:
+            loop_wake(self.loop)
+
     def new_session(self, int protocol=2):
         """A session inside the process."""
         return session_new(self, self.loop, protocol)
 
+    cdef int run_command(self, Session session, Arg* argv, int argc) except -1:
+        cdef Call call
+        cdef Reply* reply = session.own_reply
+        cdef int i
+        if reply == NULL:
+            raise ValueError("not a session inside the process")
+        if session.get().flags & SESSION_BLOCKED:
+            raise RuntimeError("the session waits for the reply to a command")
+        reply.length = 0
+        keyspace_tick(self.keys)
+        self.dispatch.tick = clock_ticks()
+        call.session = session.get()
+        call.reply = reply
+        call.argv = argv
+        call.argc = argc
+        call.size = 0
+        for i in range(argc):
+            call.size += argv[i].size
+        call.command = dispatch_find(self.dispatch, argv, argc)
+        call.hash = 0
+        if call.command != NULL and 0 < call.command.key_first < argc:
+            i = call.command.key_first
+            call.hash = keyspace_hash(self.keys, argv[i].data, argv[i].size)
+        dispatch_execute(self.dispatch, &call)
+        if self.running:
+            if self.loop.clients.touched != NULL:
+                loop_wake(self.loop)
+        else:
+            self.executions += 1
+            if self.executions % EXECUTIONS_PER_SLICE == 0:
+                keyspace_background(self.keys, self.loop.slice_ns, False)
+        return 0
+
     def execute(self, Session session not None, args):
         """Runs one command for a session of new_session(); returns the reply as the protocol writes it.
 
-        Arguments are bytes. Errors are replies. Empty when the session is to have no reply.
+        Arguments are bytes. Errors are replies. Empty when the session is to have no reply, and when the command waits (Session.blocked): then
+        Session.wait() has the reply.
         """
         cdef Arg on_stack[ARGS_ON_STACK]
         cdef Arg* argv = on_stack
-        cdef Call call
         cdef int argc = len(args), i = 0
-        cdef Reply* reply = session.own_reply
         cdef bytes result
         if argc == 0:
             return b""
-        if reply == NULL:
-            raise ValueError("not a session inside the process")
         if argc > ARGS_ON_STACK:
             argv = <Arg*>malloc(argc * sizeof(Arg))
             INVARIANT(argv != NULL)
         try:
-            call.size = 0
             for arg in args:
                 argv[i].data = <const uint8_t*>PyBytes_AS_STRING(<bytes?>arg)
                 argv[i].size = PyBytes_GET_SIZE(arg)
-                call.size += argv[i].size
                 i += 1
             self.enter()
             try:
-                keyspace_tick(self.keys)
-                self.dispatch.tick = clock_ticks()
-                call.session = session.get()
-                call.reply = reply
-                call.argv = argv
-                call.argc = argc
-                call.command = dispatch_find(self.dispatch, argv, argc)
-                call.hash = 0
-                if call.command != NULL and 0 < call.command.key_first < argc:
-                    i = call.command.key_first
-                    call.hash = keyspace_hash(self.keys, argv[i].data, argv[i].size)
-                dispatch_execute(self.dispatch, &call)
-                result = PyBytes_FromStringAndSize(<const char*>reply.data, reply.length)
-                reply.length = 0
-                if reply.room > (1 << 16):
-                    reply_free(reply)
-                if self.running:
-                    if self.loop.clients.touched != NULL:
-                        loop_wake(self.loop)
-                else:
-                    self.executions += 1
-                    if self.executions % EXECUTIONS_PER_SLICE == 0:
-                        keyspace_background(self.keys, self.loop.slice_ns, False)
+                self.run_command(session, argv, argc)
+                result = PyBytes_FromStringAndSize(<const char*>session.own_reply.data, session.own_reply.length)
+                if session.own_reply.room > (1 << 16):
+                    reply_free(session.own_reply)
             finally:
                 self.leave()
         finally:
@@ -283,6 +301,20 @@ cdef class Engine:
                 session.kill()
                 return True
         return False
+
+    def unblock(self, uint64_t session_id, bint error=False):
+        """Ends the waiting of a blocked session, as after a timeout or with an error; False: it does not wait."""
+        cdef bint found
+        self.enter()
+        found = blocked_unblock(self.dispatch, session_id, error)
+        self.leave()
+        return found
+
+    def abandon_blocked(self):
+        """Ends the waiting of all sessions inside the process, without a reply: for the end of a store."""
+        self.enter()
+        blocked_abandon(self.dispatch)
+        self.leave()
 
     def pause(self, int64_t ms, bint all):
         """Holds back clients' commands for so long: all, or only those that write."""

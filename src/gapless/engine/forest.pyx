@@ -1,11 +1,11 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, Status, load_u64, store_u64
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, Status, load_u32, load_u64, store_u64
 from gapless.engine.extent cimport Extents, extent_bytes, extent_give, extent_take
 from gapless.engine.node cimport (
-    INNER_HEAD_BYTES, ITEM_LONG, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, Node, inner_child, item_extent,
-    item_in_extent, node_item,
+    INNER_HEAD_BYTES, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, REFERENCE_OWNED, Node, inner_child, inner_extent,
+    inner_own_extent, inner_owns_extent, item_extent, item_head_bytes_of, item_in_extent, node_item,
 )
 from gapless.engine.pages cimport pages_free, pages_give, pages_left, pages_new, pages_take
 
@@ -25,7 +25,7 @@ cdef Forest* forest_new(Extents* extents, uint32_t page_bytes, uint64_t address_
     f.scratch = <uint8_t*>calloc(GROUP_PAGES, page_bytes)
     f.items = <Item*>calloc(f.items_max, sizeof(Item))
     for i in range(2):
-        f.fresh[i] = <uint8_t*>calloc(GROUP_FRESH + 1, f.slot_bytes)
+        f.fresh[i] = <uint8_t*>calloc(GROUP_FRESH + GROUP_PAGES, f.slot_bytes)
     if f.pages == NULL or f.scratch == NULL or f.items == NULL or f.fresh[0] == NULL or f.fresh[1] == NULL:
         forest_free(f)
         return NULL
@@ -74,6 +74,8 @@ cdef uint32_t forest_reclaim(Forest* f, uint32_t most) noexcept nogil:
         if node.kind & NODE_LEVEL_MASK and node.count > 0:
             node.count -= 1
             child = inner_child(node, node.count)
+            if node.kind & NODE_EXTENTS and inner_owns_extent(node_item(node, node.count)):
+                extent_give(f.extents, inner_extent(node_item(node, node.count)))
             if (node.kind & NODE_LEVEL_MASK) > 1 or node.kind & NODE_EXTENTS:
                 node_at(f, child).next = page
                 node_at(f, child).kind |= node.kind & NODE_EXTENTS
@@ -110,6 +112,25 @@ cdef bint copy_extents(Forest* f, Node* leaf) noexcept nogil:
     return True
 
 
+cdef bint copy_separator(Forest* f, uint8_t* copy, const uint8_t* item, uint32_t child) noexcept nogil:
+    """A separator in an extent refers to the copy of the element it is made of, or has a copy for its own. False: there is no extent left."""
+    cdef Node* node = node_at(f, child)
+    cdef uint64_t handle, n
+    if not inner_owns_extent(item):
+        while node.kind & NODE_LEVEL_MASK:
+            node = node_at(f, inner_child(node, 0))
+        store_u64(copy + 18, item_extent(node_item(node, 0)))
+        return True
+    n = (load_u32(item + 26) & ~<uint32_t>REFERENCE_OWNED) + <uint64_t>load_u32(item + 30)
+    handle = extent_take(f.extents, n)
+    if handle == 0:
+        return False
+    memcpy(extent_bytes(f.extents, handle), extent_bytes(f.extents, inner_extent(item)), n)
+    store_u64(copy + 18, handle)
+    inner_own_extent(copy, True)
+    return True
+
+
 cdef bint copy_below(Forest* f, const Tree* t, uint32_t source, uint32_t* last_leaf, uint32_t* copy) noexcept nogil:
     """False: no extent left; the copy ends where it failed, and may be retired."""
     cdef uint32_t page = pages_take(f.pages), i, child
@@ -129,9 +150,15 @@ cdef bint copy_below(Forest* f, const Tree* t, uint32_t source, uint32_t* last_l
         last_leaf[0] = page
         return not t.extents or copy_extents(f, node)
     for i in range(node.count):
+        item = node_item(node, i)
+        if item_in_extent(item):
+            inner_own_extent(item, False)
+    for i in range(node.count):
         whole = copy_below(f, t, inner_child(node, i), last_leaf, &child)
         item = node_item(node, i)
-        memcpy(item + (1 if item[0] < ITEM_LONG else 2), &child, 4)
+        memcpy(item + item_head_bytes_of(item), &child, 4)
+        if whole and item_in_extent(item):
+            whole = copy_separator(f, item, node_item(node_at(f, source), i), child)
         if not whole:
             node.count = <uint16_t>(i + 1)
             return False

@@ -129,6 +129,10 @@ cdef struct Keyspace:
     uint32_t watchers
     void (*on_change)(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil
     void* on_change_context
+    # Clients that wait: called, while awaited > 0, for every key that is made, takes another type, or is gone.
+    uint32_t awaited
+    void (*on_awaited)(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, bint gone) noexcept nogil
+    void* on_awaited_context
     Retired retired[64]
     int retired_count
 

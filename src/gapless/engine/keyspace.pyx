@@ -26,6 +26,7 @@ from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
     RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
+    record_trees,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -38,7 +39,7 @@ cdef enum:
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
-    TREES_MAX = 4                  # of one record
+    TREES_MAX = 4                  # of one record, what it keeps behind them counted
 
 
 # ---- life
@@ -152,6 +153,11 @@ cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uin
         ks.on_change(ks.on_change_context, db, key, n, hash)
 
 
+cdef inline void awaited(Keyspace* ks, int db, const uint8_t* key, size_t n, uint64_t hash, bint gone) noexcept nogil:
+    if unlikely(ks.awaited > 0):
+        ks.on_awaited(ks.on_awaited_context, db, key, n, hash, gone)
+
+
 # ---- access
 
 cdef inline void access_renew(Keyspace* ks, uint64_t* slot) noexcept nogil:
@@ -252,9 +258,9 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
-cdef void retire_trees(Keyspace* ks, Tree* trees, uint64_t value_bytes) noexcept nogil:
-    cdef uint64_t i
-    for i in range(value_bytes // sizeof(Tree)):
+cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
+    cdef uint32_t i
+    for i in range(count):
         tree_retire(ks.forest, &trees[i])
 
 
@@ -264,7 +270,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
     if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
-        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), r.value_bytes)
+        retire_trees(ks, <Tree*>keyspace_record_value(ks, r), record_trees(r))
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
 
@@ -276,6 +282,7 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
+    awaited(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash, True)
     kill(ks, &v.record, keep)
 
 
@@ -427,6 +434,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
     slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
+    awaited(ks, db, key, key_bytes, hash, False)
     if out != NULL:
         out.slot = slot
         out.db = db
@@ -439,6 +447,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil:
     cdef Status status
     cdef Record* r = &v.record
+    cdef int type_before = v.type
     if expire_ms == EXPIRE_KEEP:
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
@@ -450,6 +459,8 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
             return status
+        if v.type != type_before:
+            awaited(ks, v.db, key, key_bytes, v.hash, False)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 
@@ -527,14 +538,16 @@ cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_b
 
 
 cdef Status copy_trees(Keyspace* ks, const Value* v, Tree* copies) noexcept nogil:
-    cdef uint64_t count = v.size // sizeof(Tree), done = 0
+    """A value with trees of its own, and the rest of it as it is."""
+    cdef uint32_t count = record_trees(&v.record), done = 0
     cdef Status status = STATUS_OK
-    INVARIANT(count <= TREES_MAX)
+    INVARIANT(v.size <= TREES_MAX * sizeof(Tree))
+    memcpy(copies, v.data, v.size)
     while status == STATUS_OK and done < count:
         status = tree_copy(ks.forest, &v.trees[done], &copies[done])
         done += status == STATUS_OK
     if status != STATUS_OK:
-        retire_trees(ks, copies, done * sizeof(Tree))
+        retire_trees(ks, copies, done)
     return status
 
 
@@ -578,7 +591,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
                     NULL if keep & KEEP_EXTENT else value, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
     if status != STATUS_OK and value != v.data:
-        retire_trees(ks, copies, v.size)
+        retire_trees(ks, copies, record_trees(&v.record))
     if status != STATUS_OK:
         return status
     if move:
@@ -597,7 +610,7 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
     if v.record.extent:
         n += extent_committed(ks.extents, v.record.extent)
     if v.trees != NULL:
-        for i in range(v.size // sizeof(Tree)):
+        for i in range(record_trees(&v.record)):
             n += <uint64_t>v.trees[i].pages << ks.forest.pages.page_shift
     return n
 

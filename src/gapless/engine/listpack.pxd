@@ -28,6 +28,8 @@ cdef struct ListpackEntry:
     char digits[24]
 
 
+# Bytes that an element takes in a listpack, its length backwards counted.
+cdef uint32_t listpack_entry_bytes(const uint8_t* data, uint32_t n) noexcept nogil
 # Begins a listpack at the end of `out`; where it begins, for listpack_end().
 cdef size_t listpack_begin(Reply* out) noexcept nogil
 cdef void listpack_add(Reply* out, const uint8_t* data, uint32_t n) noexcept nogil

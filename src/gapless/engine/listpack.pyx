@@ -25,11 +25,34 @@ cdef void listpack_end(Reply* out, size_t begin, uint64_t entries) noexcept nogi
     store_u16(out.data + begin + 4, <uint32_t>min(entries, <uint64_t>ENTRIES_UNKNOWN) & 0xffff)
 
 
+cdef inline uint32_t backwards_bytes(uint64_t n) noexcept nogil:
+    """Redis takes a byte more for the highest lengths of two, three and four bytes than they need."""
+    return 1 if n < 128 else 2 if n < 0x3fff else 3 if n < 0x1fffff else 4 if n < 0xfffffff else 5
+
+
+cdef inline uint32_t number_bytes(int64_t number) noexcept nogil:
+    if 0 <= number <= 127:
+        return 1
+    if -4096 <= number <= 4095:
+        return 2
+    if -0x8000 <= number <= 0x7fff:
+        return 3
+    if -0x800000 <= number <= 0x7fffff:
+        return 4
+    return 5 if -<int64_t>0x80000000 <= number <= 0x7fffffff else 9
+
+
+cdef uint32_t listpack_entry_bytes(const uint8_t* data, uint32_t n) noexcept nogil:
+    cdef int64_t number
+    if n <= NUMBER_TEXT_BYTES_MAX and n > 0 and data[0] <= c'9' and parse_int64(data, n, &number):
+        return number_bytes(number) + 1
+    n += 1 if n < 64 else 2 if n < 4096 else 5
+    return n + backwards_bytes(n)
+
+
 cdef void add_length_backwards(Reply* out, uint64_t n) noexcept nogil:
     cdef uint8_t[8] bytes
-    cdef int i, count = 1
-    while n >> (7 * count):
-        count += 1
+    cdef int i, count = <int>backwards_bytes(n)
     # The highest 7 bits come first; all but they are marked, for a reader that comes from the right.
     for i in range(count):
         bytes[i] = <uint8_t>((n >> (7 * (count - 1 - i))) & 0x7f) | (0x80 if i else 0)
@@ -38,28 +61,15 @@ cdef void add_length_backwards(Reply* out, uint64_t n) noexcept nogil:
 
 cdef void listpack_add_number(Reply* out, int64_t number) noexcept nogil:
     cdef uint8_t[9] entry
-    cdef int n
-    if 0 <= number <= 127:
+    cdef uint32_t n = number_bytes(number)
+    if n == 1:
         entry[0] = <uint8_t>number
-        n = 1
-    elif -4096 <= number <= 4095:
+    elif n == 2:
         entry[0] = <uint8_t>(0xc0 | ((number >> 8) & 0x1f))
         entry[1] = <uint8_t>number
-        n = 2
     else:
         store_u64(entry + 1, <uint64_t>number)
-        if -0x8000 <= number <= 0x7fff:
-            entry[0] = 0xf1
-            n = 3
-        elif -0x800000 <= number <= 0x7fffff:
-            entry[0] = 0xf2
-            n = 4
-        elif -<int64_t>0x80000000 <= number <= 0x7fffffff:
-            entry[0] = 0xf3
-            n = 5
-        else:
-            entry[0] = 0xf4
-            n = 9
+        entry[0] = <uint8_t>(0xf4 if n == 9 else 0xee + n)
     reply_raw(out, entry, n)
     add_length_backwards(out, n)
 
@@ -88,13 +98,6 @@ cdef void listpack_add(Reply* out, const uint8_t* data, uint32_t n) noexcept nog
 
 
 # ---- reading
-
-cdef uint32_t backwards_bytes(uint64_t n) noexcept nogil:
-    cdef uint32_t count = 1
-    while n >> (7 * count):
-        count += 1
-    return count
-
 
 cdef bint measure(const uint8_t* at, const uint8_t* end, uint64_t* head, uint64_t* bytes) noexcept nogil:
     """How long the entry's head is and what follows it; False when it leads beyond the end or is of no known kind."""

@@ -40,7 +40,7 @@ cdef extern from * nogil:
     #endif
     """
     ctypedef struct EngineLock:
-        pass
+        unsigned int depth         # how often the thread that has it has taken it besides
     bint lock_try(EngineLock* lock)
     void lock_wait(EngineLock* lock)
     void lock_leave(EngineLock* lock)

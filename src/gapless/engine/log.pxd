@@ -64,6 +64,7 @@ cdef struct Log:
     uint32_t open[2]           # GROUP_FRESH, GROUP_SURVIVORS
     Window* windows            # WINDOW_LEVELS * WINDOW_RING
     uint64_t window_due[WINDOW_LEVELS]   # first window of the level that may not have been reaped yet
+    bint due_left              # log_due() did not come to its end
     uint32_t levels_used       # levels above this were never used
     uint32_t use_first[2][USE_CLASSES + 1]  # by (has TTL, class): oldest first
     uint32_t use_last[2][USE_CLASSES + 1]
@@ -93,7 +94,7 @@ cdef void log_free(Log* log) noexcept nogil
 cdef uint64_t log_append(Log* log, uint32_t n, int64_t expire_ms, bint moving) noexcept nogil
 # n bytes of the record at this position are dead from now on. The segment is freed by the cleaner when nothing in it is live.
 cdef void log_kill(Log* log, uint64_t position, uint32_t n) noexcept nogil
-# Segments whose window has passed become expired; call before looking at expired_first.
+# Segments whose window has passed become expired, so many a call; call before looking at expired_first.
 cdef void log_due(Log* log) noexcept nogil
 # Takes the segment out of its lists; log_release() then frees it.
 cdef void log_unlist(Log* log, uint32_t unit) noexcept nogil

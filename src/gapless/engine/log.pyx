@@ -9,6 +9,7 @@ cdef extern from * nogil:
 cdef enum:
     POPULATE_BYTES = 64 << 10
     POPULATE_WINDOW_BYTES = 16 << 10
+    DUE_SEGMENTS = 256         # become expired at a time, about 10 us
 
 
 cdef Log* log_new(Arena* arena) noexcept nogil:
@@ -144,13 +145,19 @@ cdef void unlist_window(Log* log, uint32_t unit) noexcept nogil:
     s.window_previous = 0
 
 
-cdef void expire_window(Log* log, Window* window) noexcept nogil:
-    cdef uint32_t unit = window.first
-    cdef uint32_t following
+cdef bint expire_window(Log* log, Window* window, uint32_t* most) noexcept nogil:
+    """Its segments, from the first on, become expired; False when that were more than `most`: the rest is still the window's."""
+    cdef uint32_t unit
     cdef Segment* s
-    while unit:
+    window.open = 0
+    while window.first:
+        if most[0] == 0:
+            log.segments[window.first].window_previous = 0
+            return False
+        most[0] -= 1
+        unit = window.first
         s = &log.segments[unit]
-        following = s.window_next
+        window.first = s.window_next
         unlist_use(log, unit)
         if s.state == SEGMENT_OPEN:
             log.segments_open -= 1
@@ -165,16 +172,15 @@ cdef void expire_window(Log* log, Window* window) noexcept nogil:
         else:
             log.expired_first = unit
         log.expired_last = unit
-        unit = following
     window.number = 0
-    window.open = 0
-    window.first = 0
+    return True
 
 
 cdef void log_due(Log* log) noexcept nogil:
-    cdef uint32_t level, i
+    cdef uint32_t level, i, most = DUE_SEGMENTS
     cdef uint64_t current, n
     cdef Window* window
+    log.due_left = True
     for level in range(min(log.levels_used, WINDOW_LEVELS - 1)):
         current = <uint64_t>log.now_ms >> (level + WINDOW_LEVEL_MIN)
         if current <= log.window_due[level]:
@@ -184,14 +190,16 @@ cdef void log_due(Log* log) noexcept nogil:
         if current - log.window_due[level] < WINDOW_RING:
             for n in range(log.window_due[level], current):
                 window = &log.windows[level * WINDOW_RING + (n & (WINDOW_RING - 1))]
-                if window.number == n + 1:
-                    expire_window(log, window)
+                if window.number == n + 1 and not expire_window(log, window, &most):
+                    log.window_due[level] = n
+                    return
         else:
             for i in range(WINDOW_RING):
                 window = &log.windows[level * WINDOW_RING + i]
-                if window.number != 0 and window.number <= current:
-                    expire_window(log, window)
+                if window.number != 0 and window.number <= current and not expire_window(log, window, &most):
+                    return
         log.window_due[level] = current
+    log.due_left = False
 
 
 # ---- segments

@@ -6,8 +6,9 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_ticks, likely, unlikely
 from gapless.engine.call cimport (
-    COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY,
-    SESSION_CLOSE_NOW, SESSION_MULTI, Call, Command, Dispatch)
+    COMMAND_BLOCKING, COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_MULTI, Call, Command, Dispatch, Session)
+from gapless.engine.blocked cimport blocked_expire, blocked_next_deadline_ms, blocked_serve
 from gapless.engine.cleaner cimport cleaner_has_work
 from gapless.engine.client cimport (
     CLIENT_AGAIN, CLIENT_DEAF, CLIENT_DOOMED, CLIENT_IN_BATCH, CLIENT_PAUSED, CLIENT_WANTS_WRITE, REPLY_BYTES,
@@ -21,7 +22,7 @@ from gapless.engine.lock cimport EngineLock, lock_leave, lock_wait, lock_yield
 from gapless.engine.reply cimport reply_error
 from gapless.engine.resp cimport PARSE_MORE, PARSE_NOTHING, RESP_PADDING, Request, pool_reset, resp_parse
 from gapless.engine.sockets cimport (
-    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, close, epoll_create1,
+    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, MSG_PEEK, close, epoll_create1,
     epoll_event, epoll_wait, gapless_drain, gapless_epoll, gapless_eventfd, gapless_resident, gapless_signal, gapless_statm, recv)
 
 
@@ -55,6 +56,8 @@ cdef Loop* loop_new(Dispatch* dispatch, EngineLock* lock) noexcept:
     loop.query_bytes_max = 1 << 30
     loop.slice_ns = 200000
     clients_init(&loop.clients, dispatch, loop.epoll_fd)
+    dispatch.loop = loop
+    dispatch.on_unblocked = _on_unblocked
     return loop
 
 
@@ -136,6 +139,18 @@ cdef void _pay(Loop* loop) noexcept nogil:
     loop.paid_ns = now + keyspace_background(loop.dispatch.keys, budget, False)
 
 
+cdef inline void _bound_output(Loop* loop, Client* c) noexcept nogil:
+    """After a command that may have left much to be sent, or to be kept."""
+    if unlikely(c.reply.length > REPLY_BYTES or c.session.multi_bytes != 0):
+        if c.reply.length - c.reply.sent > SEND_EARLY:
+            if c.state & CLIENT_WANTS_WRITE:
+                client_check_output(c)
+            else:
+                client_send(c)
+        client_count(c)
+        client_memory_bound(&loop.clients)
+
+
 cdef void _run_batch(Loop* loop) noexcept nogil:
     cdef int i
     cdef Entry* e
@@ -167,15 +182,10 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
         call.hash = e.hash
         call.size = e.size
         dispatch_execute(d, &call)
-        c.commands += 1
-        if unlikely(c.reply.length > REPLY_BYTES or c.session.multi_bytes != 0):
-            if c.reply.length - c.reply.sent > SEND_EARLY:
-                if c.state & CLIENT_WANTS_WRITE:
-                    client_check_output(c)
-                else:
-                    client_send(c)
-            client_count(c)
-            client_memory_bound(&loop.clients)
+        c.commands += not c.session.flags & SESSION_BLOCKED
+        if unlikely(d.ready_keys != 0):
+            blocked_serve(d)
+        _bound_output(loop, c)
     loop.entry_count = 0
     loop.stats.batches += 1
     pool_reset(&loop.pool)
@@ -261,8 +271,8 @@ cdef size_t _parse(Loop* loop, Client* c, const uint8_t* data, size_t n) noexcep
                                        loop.pool.args[request.args + first].size)
                 e.hashed = True
                 keyspace_prefetch_bucket(d.keys, c.session.db, e.hash)
-            if unlikely(command.flags & COMMAND_PYTHON):
-                # It may change how the rest is to be read, or be answered by somebody else's pause.
+            if unlikely(command.flags & (COMMAND_PYTHON | COMMAND_BLOCKING)):
+                # It may change how the rest is to be read, be answered by somebody else's pause, or make the rest wait.
                 share = 0
         client_touch(c)
     return at
@@ -278,13 +288,46 @@ cdef void _remember(Loop* loop, Client* c) noexcept nogil:
         loop.again_count += 1
 
 
+cdef inline void _hear_again(Client* c) noexcept nogil:
+    if c.state & CLIENT_DEAF:
+        c.state &= ~<uint32_t>CLIENT_DEAF
+        client_ask(c)
+
+
+cdef void _on_unblocked(Dispatch* d, Session* session) noexcept nogil:
+    cdef Loop* loop = <Loop*>d.loop
+    cdef Client* c = <Client*>session.client
+    if c == NULL:
+        if session.wake_fd >= 0:
+            gapless_signal(session.wake_fd)
+        return
+    c.commands += 1
+    _bound_output(loop, c)
+    _hear_again(c)
+    if c.query != NULL and not c.state & CLIENT_AGAIN:
+        # What it sent meanwhile, after all others have had their turn.
+        c.state |= CLIENT_AGAIN
+        _remember(loop, c)
+
+
+cdef void _wait_deaf(Client* c) noexcept nogil:
+    """Something has come from a client that is blocked. It stays with the system; of the client only its end is heard: what it has asked for
+    is not done then."""
+    cdef uint8_t byte
+    cdef ssize_t n = 0 if c.state & CLIENT_DEAF else recv(c.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK)
+    if n > 0:
+        c.state |= CLIENT_DEAF
+        client_ask(c)
+    elif n == 0 or (errno != EAGAIN and errno != EINTR):
+        client_doom(c)
+
+
 cdef void _parse_own(Loop* loop, Client* c) noexcept nogil:
     """Requests from the client's own query buffer."""
     cdef size_t used
     c.state &= ~<uint32_t>(CLIENT_AGAIN | CLIENT_PAUSED)
-    if unlikely(c.state & CLIENT_DEAF) and loop.pause_until_ms == 0:
-        c.state &= ~<uint32_t>CLIENT_DEAF
-        client_ask(c)
+    if loop.pause_until_ms == 0:
+        _hear_again(c)
     used = _parse(loop, c, c.query + c.query_at, c.query_length - c.query_at)
     c.query_at += used
     if not c.state & CLIENT_IN_BATCH:
@@ -315,6 +358,9 @@ cdef void _read(Loop* loop, Client* c) noexcept nogil:
         _run_batch(loop)
         if c.state & CLIENT_DOOMED:
             return
+    if unlikely(c.session.flags & SESSION_BLOCKED):
+        _wait_deaf(c)
+        return
     if c.query == NULL:
         # As a sum: the padding behind what was read last may go beyond AREA_BYTES.
         if loop.area_used + READ_BYTES > AREA_BYTES:
@@ -395,7 +441,7 @@ cdef void _go_on(Loop* loop) noexcept nogil:
             if c.state & CLIENT_DOOMED or c.session.flags & SESSION_CLOSE_AFTER_REPLY:
                 c.state &= ~<uint32_t>CLIENT_AGAIN
                 continue
-        if c.query == NULL:
+        if c.query == NULL or c.session.flags & SESSION_BLOCKED:
             c.state &= ~<uint32_t>CLIENT_AGAIN
             continue
         _parse_own(loop, c)
@@ -406,6 +452,18 @@ cdef void _go_on(Loop* loop) noexcept nogil:
 
 
 # ---- time
+
+cdef void _look_after_blocked(Loop* loop) noexcept nogil:
+    """Who can be served because of what was not a client's command, and whose time is up once all that came has been done."""
+    cdef Dispatch* d = loop.dispatch
+    cdef int64_t deadline_ms = blocked_next_deadline_ms(d)
+    if d.ready_keys != 0:
+        blocked_serve(d)
+    if deadline_ms != 0 and deadline_ms <= d.keys.now_ms:
+        if loop.entry_count:
+            _run_batch(loop)
+        blocked_expire(d)
+
 
 cdef void _cron(Loop* loop) noexcept nogil:
     """10 times a second: memory, clients that are idle or too slow, Python's part."""
@@ -438,6 +496,10 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             timeout = <int>((loop.cron_due_ns - end) // 1000000) + 1
             if loop.again_count and timeout > 10:
                 timeout = 10
+            if d.ready_keys != 0:
+                timeout = 0
+            elif blocked_next_deadline_ms(d) != 0:
+                timeout = <int>min(<int64_t>timeout, blocked_next_deadline_ms(d) - d.keys.now_ms)
             if timeout < 0:
                 timeout = 0
         lock_yield(loop.lock)
@@ -467,6 +529,8 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             if loop.pause_until_ms != 0 and d.keys.now_ms >= loop.pause_until_ms:
                 loop.pause_until_ms = 0
             _go_on(loop)
+        if unlikely(d.blocked_sessions != 0 or d.ready_keys != 0):
+            _look_after_blocked(loop)
         if loop.entry_count or loop.clients.touched != NULL:
             _run_batch(loop)
         loop.area_used = 0

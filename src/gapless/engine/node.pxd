@@ -18,7 +18,12 @@
     item    1|2   length: one byte below 128, else 0x80 | EXTENT 0x40 | length >> 8, length & 0xff
             n     leaf: the element
                   leaf, EXTENT: head of the key u64, extent handle u64, length of the element u64
-                  inner: child page u32, elements below it u32, separator: a lower bound of the keys below it
+                  inner: child page u32, elements below it u32, separator: a lower bound of the keys below it; of the first item: none
+                  inner, EXTENT: child page u32, elements below it u32, head of the separator u64, extent handle u64,
+                  offset of the separator's tail in the extent u32 (bit 31: OWNED), length of the tail u32
+
+A separator that would be long where the element it is made of lies in an extent is that element's whole key, where it lies: the element is then
+the first of its leaf as long as it is there, for no key is between. When it goes the separator has the extent for its OWN.
 
 A finger is a monotone picture of a key's head (its first 8 bytes, or its hash): a smaller finger means a smaller key, equal fingers
 say nothing. `base` and `shift` are chosen when a node is laid out so that the fingers spread over 16 bits; what is inserted later
@@ -29,7 +34,7 @@ but leaf links. No item is larger than a quarter of a page, so that two full nod
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
-from gapless.engine.base cimport load_u64, store_u64
+from gapless.engine.base cimport load_u32, load_u64, store_u32, store_u64
 
 
 cdef enum:
@@ -41,6 +46,9 @@ cdef enum:
     ITEM_LONG = 0x80
     ITEM_EXTENT = 0x40
     EXTENT_ITEM_BYTES = 26      # an item whose element is in an extent, its length counted
+    BARE_ITEM_BYTES = 9         # an inner item without a separator
+    REFERENCE_BYTES = 24        # what stands for a separator in an extent
+    REFERENCE_OWNED = 0x80000000
 
 
 cdef packed struct Node:        # 24 bytes
@@ -82,6 +90,10 @@ cdef inline uint8_t* node_item(Node* node, uint32_t at) noexcept nogil:
 
 cdef inline uint32_t item_head_bytes(uint32_t n) noexcept nogil:
     return 1 if n < 0x80 else 2
+
+
+cdef inline uint32_t item_head_bytes_of(const uint8_t* item) noexcept nogil:
+    return 1 if item[0] < ITEM_LONG else 2
 
 
 cdef inline const uint8_t* item_open(const uint8_t* item, uint32_t* n) noexcept nogil:
@@ -197,24 +209,67 @@ cdef inline void node_compact(Node* node, uint32_t page_bytes, uint8_t* scratch)
     node.dead = 0
 
 
+cdef inline uint32_t item_child(const uint8_t* item) noexcept nogil:
+    return load_u32(item + item_head_bytes_of(item))
+
+
+cdef inline uint32_t item_count(const uint8_t* item) noexcept nogil:
+    return load_u32(item + item_head_bytes_of(item) + 4)
+
+
 cdef inline uint32_t inner_child(Node* node, uint32_t at) noexcept nogil:
-    cdef uint8_t* item = node_item(node, at)
-    cdef uint32_t child
-    memcpy(&child, item + (1 if item[0] < ITEM_LONG else 2), 4)
-    return child
+    return item_child(node_item(node, at))
 
 
 cdef inline uint32_t inner_count(Node* node, uint32_t at) noexcept nogil:
-    cdef uint8_t* item = node_item(node, at)
-    cdef uint32_t count
-    memcpy(&count, item + (1 if item[0] < ITEM_LONG else 2) + 4, 4)
-    return count
+    return item_count(node_item(node, at))
 
 
 cdef inline void inner_add(Node* node, uint32_t at, int delta) noexcept nogil:
     cdef uint8_t* item = node_item(node, at)
     cdef uint32_t count
-    item += (1 if item[0] < ITEM_LONG else 2) + 4
+    item += item_head_bytes_of(item) + 4
     memcpy(&count, item, 4)
     count += <uint32_t>delta
     memcpy(item, &count, 4)
+
+
+cdef inline void inner_begin(uint8_t* item, uint32_t child, uint32_t count, uint32_t n) noexcept nogil:
+    """Writes an item up to its separator of n bytes."""
+    item = item_begin(item, INNER_HEAD_BYTES + n)
+    memcpy(item, &child, 4)
+    memcpy(item + 4, &count, 4)
+
+
+cdef inline void inner_like(uint8_t* item, const uint8_t* other, uint32_t child, uint32_t count) noexcept nogil:
+    """Writes an item with the other's separator."""
+    memcpy(item, other, item_bytes(other))
+    item += item_head_bytes_of(other)
+    memcpy(item, &child, 4)
+    memcpy(item + 4, &count, 4)
+
+
+cdef inline void inner_refer(uint8_t* item, uint32_t child, uint32_t count, uint64_t head, uint64_t handle, uint32_t tail_offset,
+                             uint32_t tail_bytes) noexcept nogil:
+    """Writes an item whose separator lies in an extent."""
+    item[0] = ITEM_LONG | ITEM_EXTENT
+    item[1] = INNER_HEAD_BYTES + REFERENCE_BYTES
+    memcpy(item + 2, &child, 4)
+    memcpy(item + 6, &count, 4)
+    store_u64(item + 10, head)
+    store_u64(item + 18, handle)
+    store_u32(item + 26, tail_offset)
+    store_u32(item + 30, tail_bytes)
+
+
+cdef inline uint64_t inner_extent(const uint8_t* item) noexcept nogil:
+    """The handle."""
+    return load_u64(item + 18)
+
+
+cdef inline bint inner_owns_extent(const uint8_t* item) noexcept nogil:
+    return item_in_extent(item) and (load_u32(item + 26) & <uint32_t>REFERENCE_OWNED) != 0
+
+
+cdef inline void inner_own_extent(uint8_t* item, bint owns) noexcept nogil:
+    store_u32(item + 26, (load_u32(item + 26) & ~<uint32_t>REFERENCE_OWNED) | (<uint32_t>REFERENCE_OWNED if owns else 0))

@@ -16,10 +16,12 @@ from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,
     keyspace_set_frequency, keyspace_set_idle,
 )
+from gapless.engine.list_value cimport List, list_begin, list_of_value
 from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, lzf_measure
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
+from gapless.engine.rdb_list cimport rdb_dump_list, rdb_is_list, rdb_restore_list
 from gapless.engine.rdb_set cimport rdb_dump_set, rdb_is_set, rdb_restore_set
-from gapless.engine.record cimport TYPE_HASH, TYPE_SET, TYPE_STRING
+from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING
 from gapless.engine.reply cimport (
     reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
 )
@@ -122,6 +124,7 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Reply payload
     cdef Hash h
     cdef Collection c
+    cdef List l
     cdef uint8_t type = RDB_TYPE_STRING
     cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
@@ -134,6 +137,9 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     elif v.type == TYPE_SET:
         collection_of_value(call.keys, TYPE_SET, ORDER_MEMBER, &v, &c)
         rdb_dump_set(&c, &payload)
+    elif v.type == TYPE_LIST:
+        list_of_value(call.keys, &v, &l)
+        rdb_dump_list(&l, &payload)
     else:
         reply_raw(&payload, &type, 1)
         rdb_add_string(&payload, v.data, v.size)
@@ -322,6 +328,12 @@ cdef bint restore_set(Call* call, Reader* reader, uint8_t type, int64_t expire_m
     return restore_collection(call, &s.c, rdb_restore_set(reader, type, &s), expire_ms)
 
 
+cdef bint restore_list(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef List l
+    list_begin(call, &call.argv[1], call.hash, &l)
+    return restore_collection(call, &l.c, rdb_restore_list(reader, type, &l), expire_ms)
+
+
 cdef void cmd_restore(Call* call) noexcept nogil:
     cdef RestoreOptions options
     cdef Value v
@@ -356,6 +368,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
         done = restore_hash(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_set(call.argv[3].data[0]):
         done = restore_set(call, &reader, call.argv[3].data[0], ttl_ms)
+    elif rdb_is_list(call.argv[3].data[0]):
+        done = restore_list(call, &reader, call.argv[3].data[0], ttl_ms)
     else:
         done = reply_bad_format(call)
     if done:

@@ -16,8 +16,8 @@ hash in the record (4 bytes a key, and splitting a bucket has to touch the recor
 a fixed header (8 bytes more for the commonest record).
 
 RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
-cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each: the record owns their
-pages, as it owns an extent.
+cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a list what
+it keeps behind its one Tree: the record owns their pages, as it owns an extent.
 
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
@@ -39,6 +39,8 @@ cdef enum:
     RECORD_TEXT = 0x80           # of byte 1
     RECORD_TREES = 0x40          # of byte 1, of collections
     RECORD_MAKING_MASK = 0xc0    # of byte 1: RAW, TEXT, TREES
+    TREE_BYTES = 16              # sizeof(Tree)
+    LIST_NODES_BYTES = 24        # sizeof(ListNodes), see list_nodes.pxd
 
 
 cdef enum RecordType:
@@ -59,6 +61,8 @@ cdef enum:
     # The same of a set: see set_value.pxd.
     SET_LISTPACK = 1
     SET_TABLE = 2
+    # And of a list: see list_value.pxd.
+    LIST_QUICKLIST = 1
 
 
 cdef struct Record:
@@ -124,6 +128,16 @@ cdef inline uint32_t record_expire_bytes(const uint8_t* at) noexcept nogil:
 
 cdef inline bint record_has_trees(const Record* r) noexcept nogil:
     return (r.marks & RECORD_TREES) != 0 and (r.flags & RECORD_TYPE_MASK) != TYPE_STRING
+
+
+cdef inline uint32_t record_trees(const Record* r) noexcept nogil:
+    """How many Trees its value begins with, if it has any."""
+    return 1 if (r.flags & RECORD_TYPE_MASK) == TYPE_LIST else <uint32_t>(r.value_bytes // TREE_BYTES)
+
+
+cdef inline uint32_t record_trees_bytes(const Record* r) noexcept nogil:
+    """How long the value of so many Trees is."""
+    return record_trees(r) * TREE_BYTES + (LIST_NODES_BYTES if (r.flags & RECORD_TYPE_MASK) == TYPE_LIST else 0)
 
 
 cdef inline void record_decode(uint8_t* at, Record* r) noexcept nogil:

@@ -18,6 +18,8 @@ cdef class Session:
 
     cdef SessionStruct* get(self) except NULL
     cdef Client* client(self) except? NULL
+    # What wait() does, without the reply.
+    cdef bint await_reply(self, double seconds) except -1
 
 
 # The one object of a session, made when first asked for. Lock held.

@@ -1,20 +1,28 @@
 """A connection as Python sees it. See session.pxd."""
 import os
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
-from gapless.engine.base cimport INVARIANT
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_realtime_ms
+from gapless.engine.blocked cimport blocked_deadline_ms, blocked_expire, blocked_forget, blocked_unblock
 from gapless.engine.call cimport (
-    SESSION_AUTHENTICATED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_DIRTY_CAS, SESSION_EMBEDDED, SESSION_IN_EXEC,
+    SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_DIRTY_CAS, SESSION_EMBEDDED, SESSION_IN_EXEC,
     SESSION_LOCAL, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET,
-    Session as SessionStruct)
-from gapless.engine.client cimport Client, client_doom
+    Dispatch, Session as SessionStruct)
+from gapless.engine.client cimport CLIENT_PAUSED, Client, client_doom
 from gapless.engine.dispatch cimport monitor_add, monitor_remove
+from gapless.engine.keyspace cimport keyspace_tick
 from gapless.engine.lock cimport lock_enter, lock_leave
 from gapless.engine.loop cimport Loop, loop_wake
 from gapless.engine.reply cimport Reply, reply_free, reply_init
+from gapless.engine.sockets cimport close, gapless_drain, gapless_eventfd, gapless_readable
 from gapless.engine.transactions cimport transactions_forget
+
+cdef enum:
+    WAIT_MS_MAX = 60000        # without looking again
 
 FLAG_MULTI = SESSION_MULTI
 FLAG_MONITOR = SESSION_MONITOR
@@ -52,8 +60,11 @@ cdef class Session:
                 if self.engine is not None:
                     lock_enter(self.loop.lock)
                     transactions_forget(self.loop.dispatch, self.at)
+                    blocked_forget(self.loop.dispatch, self.at)
                     monitor_remove(self.loop.dispatch, self.at)
                     lock_leave(self.loop.lock)
+                if self.at.wake_fd >= 0:
+                    close(self.at.wake_fd)
                 free(self.at)
             reply_free(self.own_reply)
             free(self.own_reply)
@@ -215,6 +226,82 @@ cdef class Session:
         finally:
             lock_leave(self.loop.lock)
 
+    @property
+    def blocked(self):
+        """Whether its last command waits and has not replied, or CLIENT PAUSE holds the next one back."""
+        cdef Client* c = self.client()
+        return (self.get().flags & SESSION_BLOCKED) != 0 or (c != NULL and c.state & CLIENT_PAUSED != 0)
+
+    @property
+    def time_left(self):
+        """Seconds until its time is up; None: it waits for ever, or not at all."""
+        cdef int64_t deadline_ms = blocked_deadline_ms(self.get())
+        return max(0, deadline_ms - clock_realtime_ms()) / 1000.0 if deadline_ms else None
+
+    @property
+    def wake_fd(self):
+        """Inside the process: a descriptor that can be read from once the reply to a command that waits is there."""
+        cdef SessionStruct* s = self.get()
+        if self.own_reply == NULL:
+            raise ValueError("not a session inside the process")
+        if s.wake_fd < 0:
+            s.wake_fd = gapless_eventfd()
+            if s.wake_fd < 0:
+                raise OSError("the system refuses another descriptor")
+        return s.wake_fd
+
+    cdef bint await_reply(self, double seconds) except -1:
+        cdef SessionStruct* s = self.get()
+        cdef Dispatch* d = self.loop.dispatch
+        cdef int fd = self.wake_fd
+        cdef int64_t end_ns = <int64_t>(seconds * 1e9) + clock_monotonic_ns() if seconds >= 0 else -1
+        cdef int64_t ms, deadline_ms
+        cdef bint waits
+        while True:
+            lock_enter(self.loop.lock)
+            keyspace_tick(d.keys)
+            blocked_expire(d)
+            if self.loop.lock.depth != 0:
+                # The caller keeps all others out meanwhile: nobody could bring what it waits for.
+                blocked_unblock(d, s.id, False)
+            if self.loop.clients.touched != NULL:
+                loop_wake(self.loop)
+            gapless_drain(fd)
+            waits = s.flags & SESSION_BLOCKED != 0
+            deadline_ms = blocked_deadline_ms(s)
+            ms = min(deadline_ms - d.keys.now_ms, <int64_t>WAIT_MS_MAX) if deadline_ms else WAIT_MS_MAX
+            lock_leave(self.loop.lock)
+            if not waits:
+                return True
+            if end_ns >= 0:
+                ms = min(ms, (end_ns - clock_monotonic_ns() + 999999) // 1000000)
+                if ms <= 0:
+                    return False
+            with nogil:
+                gapless_readable(fd, <int>ms)
+            PyErr_CheckSignals()
+
+    def wait(self, seconds=None):
+        """Inside the process: waits for the reply to a command that blocks, as long as it may take or for at most so many seconds.
+
+        The reply as the protocol writes it; None when it still waits. In a thread that has the engine to itself the time is up at once.
+        """
+        cdef bytes reply
+        if not self.await_reply(-1 if seconds is None else seconds):
+            return None
+        lock_enter(self.loop.lock)
+        reply = PyBytes_FromStringAndSize(<const char*>self.own_reply.data, self.own_reply.length)
+        self.own_reply.length = 0
+        lock_leave(self.loop.lock)
+        return reply
+
+    def abandon(self):
+        """Waits no more, and gets no reply."""
+        lock_enter(self.loop.lock)
+        if self.at != NULL:
+            blocked_forget(self.loop.dispatch, self.at)
+        lock_leave(self.loop.lock)
+
     def forget_transaction(self):
         """Drops MULTI's queue and all watched keys (RESET)."""
         lock_enter(self.loop.lock)
@@ -264,6 +351,7 @@ cdef Session session_new(object engine, Loop* loop, int protocol):
     view.at.created_ms = view.at.active_ms = loop.dispatch.keys.now_ms
     lock_leave(loop.lock)
     view.at.protocol = protocol
+    view.at.wake_fd = -1
     view.at.flags = SESSION_EMBEDDED | SESSION_AUTHENTICATED | SESSION_LOCAL
     view.at.python = <void*>view
     return view

@@ -80,6 +80,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.set_listpack_bytes = value
     elif name == "hll_sparse_max_bytes":
         loop.dispatch.hll_sparse_bytes = value
+    elif name == "list_max_listpack_size":
+        loop.dispatch.list_listpack_size = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":

@@ -10,6 +10,7 @@ cdef extern from * nogil:
     #include <fcntl.h>
     #include <netinet/in.h>
     #include <netinet/tcp.h>
+    #include <poll.h>
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
     #include <sys/socket.h>
@@ -56,6 +57,11 @@ cdef extern from * nogil:
     }
     static inline int gapless_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
     static inline void gapless_signal(int fd) { uint64_t one = 1; ssize_t n = write(fd, &one, 8); (void)n; }
+    /* Waits until there is something to read, at most so long (negative: for ever), or until a signal comes. */
+    static inline int gapless_readable(int fd, int timeout_ms) {
+        struct pollfd p = {fd, POLLIN, 0};
+        return poll(&p, 1, timeout_ms) > 0;
+    }
     static inline void gapless_drain(int fd) { uint64_t v; ssize_t n = read(fd, &v, 8); (void)n; }
     static inline int gapless_statm(void) { return open("/proc/self/statm", O_RDONLY | O_CLOEXEC); }
     static inline uint64_t gapless_resident(int fd) {
@@ -88,11 +94,13 @@ cdef extern from * nogil:
     int EPOLL_CLOEXEC
     int MSG_NOSIGNAL
     int MSG_DONTWAIT
+    int MSG_PEEK
     int gapless_address(int fd, int peer, char* out, size_t n, int* is_unix)
     void gapless_tune(int fd, int keepalive_s)
     int gapless_accept(int fd)
     int gapless_epoll(int epfd, int op, int fd, uint32_t events, void* p)
     int gapless_eventfd()
+    int gapless_readable(int fd, int timeout_ms)
     void gapless_signal(int fd)
     void gapless_drain(int fd)
     int gapless_statm()

@@ -5,7 +5,7 @@ left underfull together with its neighbours, as a node less; growth at either en
 it is. Either way the parent gets a splice in turn, up to the root. A group is copied to scratch memory first, so its pages are reused.
 """
 from libc.stdint cimport uint8_t, uint32_t
-from gapless.engine.forest cimport Forest, Tree
+from gapless.engine.forest cimport Forest, Item, Tree
 from gapless.engine.tree cimport Place
 
 
@@ -28,3 +28,8 @@ cdef inline uint8_t* fresh_item(const Forest* f, int turn, uint32_t i) noexcept 
 # REQUIRED: the place is of an element of this tree, or where one goes; pages_left() is at least SPLICE_PAGES for each level and three more, or it
 # only removes. The place is lost.
 cdef void splice(Forest* f, Tree* t, Place* place, Splice* s) noexcept nogil
+
+# Fills a node with these items, which may not lie in it; returns the elements below it.
+cdef uint32_t lay_out(Forest* f, int order, int level, uint32_t page, uint32_t kind, const Item* items, uint32_t n) noexcept nogil
+# Frees roots of one child, and an empty one.
+cdef void settle_root(Forest* f, Tree* t) noexcept nogil

@@ -1,14 +1,17 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 from gapless.engine.base cimport INVARIANT
+from gapless.engine.extent cimport extent_bytes, extent_give
 from gapless.engine.forest cimport GROUP_FRESH, GROUP_PAGES, ORDER_POSITION, TREE_LEVELS, Forest, Item, Tree, node_at
 from gapless.engine.node cimport (
-    INNER_HEAD_BYTES, NODE_HEADER_BYTES, NODE_NARROW, Node, inner_add, inner_child, item_begin, item_bytes, item_open, node_begin,
-    node_compact, node_entry_bytes, node_finger, node_free, node_gap, node_insert, node_item, node_narrow, node_remove, node_wide,
+    BARE_ITEM_BYTES, INNER_HEAD_BYTES, NODE_HEADER_BYTES, NODE_NARROW, REFERENCE_BYTES, Node, inner_add, inner_begin, inner_child,
+    inner_extent, inner_like, inner_owns_extent, inner_refer, item_bytes, item_child, item_count, item_extent, item_head_bytes_of,
+    item_in_extent, node_begin, node_compact, node_entry_bytes, node_finger, node_free, node_gap, node_insert, node_item,
+    node_narrow, node_remove, node_wide,
 )
 from gapless.engine.pages cimport pages_give, pages_take
 from gapless.engine.tree cimport Place
-from gapless.engine.tree_key cimport Key, leaf_key, separator_between, separator_key
+from gapless.engine.tree_key cimport Key, inner_key, leaf_key, separator_bytes, separator_write
 
 cdef extern from * nogil:
     int __builtin_clzll(unsigned long long v)
@@ -31,8 +34,9 @@ cdef struct Group:
     uint32_t kind
     uint32_t next              # leaves: what was right and left of the group
     uint32_t previous
-    const uint8_t* lower       # the separator of its first node, in the parent
-    uint32_t lower_bytes
+    const uint8_t* lower       # the parent's item of its first node; NULL: it is the root
+    uint32_t dropped           # of the parent's separators whose extents nobody will have
+    uint64_t[GROUP_PAGES] extent
 
 
 cdef inline uint32_t node_room(const Forest* f) noexcept nogil:
@@ -47,12 +51,31 @@ cdef inline void group_add(Forest* f, Group* g, const uint8_t* item) noexcept no
     g.items += 1
 
 
+cdef void take_separator(Forest* f, Group* g, int level, int turn, uint32_t i, uint32_t begin, const uint8_t* separator) noexcept nogil:
+    """What the parent has for the group's i-th node, whose items begin there: no more for leaves; else its first item needs it, unless that
+    came to be the first of the group.
+    """
+    cdef uint8_t* item = fresh_item(f, turn, GROUP_FRESH + i)
+    cdef Item* first = &f.items[begin]
+    if level > 0 and begin > 0 and begin < g.items:
+        inner_like(item, separator, item_child(first.at), item_count(first.at))
+        g.bytes -= first.n
+        first.at = item
+        first.n = item_bytes(item)
+        g.bytes += first.n
+    elif inner_owns_extent(separator):
+        g.extent[g.dropped] = inner_extent(separator)
+        g.dropped += 1
+
+
 cdef void gather(Forest* f, const Tree* t, const Place* place, int level, const Splice* s, Group* g) noexcept nogil:
     """Copies the group's nodes and lists their items, the splice of the path's node carried out."""
-    cdef uint32_t i, j, at, n, child, count
+    cdef uint32_t i, j, at, begin
     cdef uint8_t* copy
-    cdef const uint8_t* p
     cdef Node* node
+    cdef Node* parent = node_at(f, place.page[level + 1]) if level < t.height else NULL
+    g.lower = node_item(parent, g.first) if parent != NULL else NULL
+    g.dropped = 0
     g.items = 0
     g.bytes = 0
     g.kind = 0
@@ -65,6 +88,7 @@ cdef void gather(Forest* f, const Tree* t, const Place* place, int level, const 
             g.previous = node.previous
         g.next = node.next
         at = 0
+        begin = g.items
         if g.page[i] == place.page[level]:
             for at in range(place.at[level]):
                 group_add(f, g, node_item(node, at))
@@ -74,21 +98,8 @@ cdef void gather(Forest* f, const Tree* t, const Place* place, int level, const 
         while at < node.count:
             group_add(f, g, node_item(node, at))
             at += 1
-    g.lower = NULL
-    g.lower_bytes = 0
-    if level < t.height:
-        g.lower = item_open(node_item(node_at(f, place.page[level + 1]), g.first), &n) + INNER_HEAD_BYTES
-        g.lower_bytes = n - INNER_HEAD_BYTES
-    if level > 0 and g.items > 0:
-        # What came to be the first of the group, when nodes before it went, is bounded as the group is.
-        p = item_open(f.items[0].at, &n)
-        memcpy(&child, p, 4)
-        memcpy(&count, p + 4, 4)
-        fresh_entry(f, s.turn, GROUP_FRESH, child, count, g.lower, g.lower_bytes)
-        g.bytes -= f.items[0].n
-        f.items[0].at = fresh_item(f, s.turn, GROUP_FRESH)
-        f.items[0].n = item_bytes(f.items[0].at)
-        g.bytes += f.items[0].n
+        if i > 0:
+            take_separator(f, g, level, s.turn, i, begin, node_item(parent, g.first + i))
     g.bytes += g.items * (2 if g.kind & NODE_NARROW else 4)
 
 
@@ -129,26 +140,22 @@ cdef bint cut_evenly(const Forest* f, const Group* g, uint32_t nodes, uint32_t* 
 
 
 cdef inline void item_key(const Forest* f, int order, int level, const Item* item, Key* key) noexcept nogil:
-    cdef uint32_t n
-    cdef const uint8_t* p
     if level:
-        p = item_open(item.at, &n)
-        separator_key(p + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, key)
+        inner_key(f, item.at, key)
     else:
         leaf_key(f, order, item.at, key)
 
 
 cdef uint32_t lay_out(Forest* f, int order, int level, uint32_t page, uint32_t kind, const Item* items, uint32_t n) noexcept nogil:
-    """Fills a node; returns the elements below it."""
     cdef Node* node = node_at(f, page)
-    cdef uint32_t i, to = f.pages.page_bytes, below = 0, count, length
+    cdef uint32_t i, to = f.pages.page_bytes, below = 0
     cdef uint64_t span
     cdef Key key
     node_begin(node, kind, to)
     if not kind & NODE_NARROW:
         item_key(f, order, level, &items[n - 1], &key)
         span = key.head
-        # An inner node's first separator bounds nothing that is searched for: the fingers spread over the others.
+        # An inner node's first item has no separator: the fingers spread over the others.
         item_key(f, order, level, &items[1 if level and n > 1 else 0], &key)
         node.base = key.head
         span -= key.head
@@ -162,20 +169,26 @@ cdef uint32_t lay_out(Forest* f, int order, int level, uint32_t page, uint32_t k
             item_key(f, order, level, &items[i], &key)
             node_wide(node)[i] = to | (node_finger(node, key.head) << 16)
         if level:
-            memcpy(&count, item_open(items[i].at, &length) + 4, 4)
-            below += count
+            below += item_count(items[i].at)
     node.count = <uint16_t>n
     node.payload = <uint16_t>to
     return below if level else n
 
 
-cdef inline void fresh_entry(Forest* f, int turn, uint32_t i, uint32_t child, uint32_t count, const uint8_t* separator,
-                             uint32_t n) noexcept nogil:
-    cdef uint8_t* p = item_begin(fresh_item(f, turn, i), INNER_HEAD_BYTES + n)
-    memcpy(p, &child, 4)
-    memcpy(p + 4, &count, 4)
-    if n:
-        memcpy(p + INNER_HEAD_BYTES, separator, n)
+cdef void separate(Forest* f, int order, uint8_t* out, const Item* last, const Item* first, uint32_t child, uint32_t below) noexcept nogil:
+    """The parent's item of the leaf that begins with `first`; `last` is the last element before it."""
+    cdef Key left, right
+    cdef uint32_t n, offset, inline_bytes = 8 + f.element_bytes_max
+    item_key(f, order, 0, last, &left)
+    item_key(f, order, 0, first, &right)
+    n = separator_bytes(&left, &right, inline_bytes)
+    if n > REFERENCE_BYTES and item_in_extent(first.at):
+        offset = <uint32_t>(right.tail - extent_bytes(f.extents, item_extent(first.at)))
+        inner_refer(out, child, below, right.head, item_extent(first.at), offset, right.tail_bytes)
+        return
+    INVARIANT(n <= inline_bytes)
+    inner_begin(out, child, below, n)
+    separator_write(&right, n, out + item_head_bytes_of(out) + INNER_HEAD_BYTES)
 
 
 cdef void rebuild(Forest* f, Tree* t, int level, Group* g, const uint32_t* cuts, uint32_t nodes, Splice* s) noexcept nogil:
@@ -183,10 +196,10 @@ cdef void rebuild(Forest* f, Tree* t, int level, Group* g, const uint32_t* cuts,
     cdef int turn = 1 - s.turn
     cdef uint32_t[GROUP_FRESH] page
     cdef uint32_t[GROUP_FRESH] below
-    cdef uint32_t i, n
-    cdef const uint8_t* p
-    cdef uint8_t* separator
-    cdef Key left, right
+    cdef Item[GROUP_FRESH] separator
+    cdef uint8_t[GROUP_FRESH * BARE_ITEM_BYTES] bare
+    cdef uint32_t i
+    cdef Item* first
     cdef Node* node
     # The items may lie in fresh[s.turn]; the parent's go to the other.
     for i in range(nodes):
@@ -196,6 +209,14 @@ cdef void rebuild(Forest* f, Tree* t, int level, Group* g, const uint32_t* cuts,
             page[i] = pages_take(f.pages)
             INVARIANT(page[i] != 0)
             t.pages += 1
+    if level > 0:
+        # The separator of a node's first item is the parent's now.
+        for i in range(1, nodes):
+            first = &f.items[cuts[i]]
+            separator[i] = first[0]
+            first.at = bare + i * BARE_ITEM_BYTES
+            first.n = BARE_ITEM_BYTES
+            inner_begin(bare + i * BARE_ITEM_BYTES, item_child(separator[i].at), item_count(separator[i].at), 0)
     for i in range(nodes):
         below[i] = lay_out(f, t.order, level, page[i], g.kind, f.items + cuts[i], cuts[i + 1] - cuts[i])
     for i in range(nodes):
@@ -203,28 +224,14 @@ cdef void rebuild(Forest* f, Tree* t, int level, Group* g, const uint32_t* cuts,
             node = node_at(f, page[i])
             node.previous = page[i - 1] if i else g.previous
             node.next = page[i + 1] if i + 1 < nodes else g.next
-        if i == 0:
-            fresh_entry(f, turn, 0, page[0], below[0], g.lower, g.lower_bytes)
-        elif t.order == ORDER_POSITION:
-            fresh_entry(f, turn, i, page[i], below[i], NULL, 0)
-        elif level == 0:
-            item_key(f, t.order, 0, &f.items[cuts[i] - 1], &left)
-            item_key(f, t.order, 0, &f.items[cuts[i]], &right)
-            # The entry's length is known when its separator is: it is made where it goes, after the longest head.
-            separator = fresh_item(f, turn, i) + 2 + INNER_HEAD_BYTES
-            n = separator_between(&left, &right, separator)
-            INVARIANT(n <= 8 + f.element_bytes_max)
-            if INNER_HEAD_BYTES + n < 0x80:
-                memmove(separator - 1, separator, n)
-                separator -= 1
-            p = separator
-            separator = item_begin(fresh_item(f, turn, i), INNER_HEAD_BYTES + n)
-            INVARIANT(separator + INNER_HEAD_BYTES == p)
-            memcpy(separator, &page[i], 4)
-            memcpy(separator + 4, &below[i], 4)
+        if i > 0 and level > 0:
+            inner_like(fresh_item(f, turn, i), separator[i].at, page[i], below[i])
+        elif i > 0 and t.order != ORDER_POSITION:
+            separate(f, t.order, fresh_item(f, turn, i), &f.items[cuts[i] - 1], &f.items[cuts[i]], page[i], below[i])
+        elif i == 0 and g.lower != NULL:
+            inner_like(fresh_item(f, turn, 0), g.lower, page[0], below[0])
         else:
-            p = item_open(f.items[cuts[i]].at, &n)
-            fresh_entry(f, turn, i, page[i], below[i], p + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES)
+            inner_begin(fresh_item(f, turn, i), page[i], below[i], 0)
     if level == 0:
         if g.previous:
             node_at(f, g.previous).next = page[0] if nodes else g.next
@@ -233,6 +240,8 @@ cdef void rebuild(Forest* f, Tree* t, int level, Group* g, const uint32_t* cuts,
     for i in range(nodes, g.nodes):
         pages_give(f.pages, g.page[i])
         t.pages -= 1
+    for i in range(g.dropped):
+        extent_give(f.extents, g.extent[i])
     s.remove = g.nodes
     s.count = nodes
     s.turn = turn
@@ -305,7 +314,7 @@ cdef void grow_root(Forest* f, Tree* t, const Splice* s) noexcept nogil:
     node = node_at(f, page)
     node_begin(node, t.height | (NODE_NARROW if t.order == ORDER_POSITION else 0), f.pages.page_bytes)
     for i in range(s.count):
-        put_item(node, i, fresh_item(f, s.turn, i))
+        put_item(f, node, i, fresh_item(f, s.turn, i))
 
 
 cdef void settle_root(Forest* f, Tree* t) noexcept nogil:
@@ -325,12 +334,11 @@ cdef void settle_root(Forest* f, Tree* t) noexcept nogil:
         t.height = 0
 
 
-cdef inline void put_item(Node* node, uint32_t at, const uint8_t* item) noexcept nogil:
+cdef inline void put_item(const Forest* f, Node* node, uint32_t at, const uint8_t* item) noexcept nogil:
     """An inner node's item. REQUIRED: there is room between directory and payload."""
-    cdef uint32_t n, size = item_bytes(item)
-    cdef const uint8_t* p = item_open(item, &n)
+    cdef uint32_t size = item_bytes(item)
     cdef Key key
-    separator_key(p + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, &key)
+    inner_key(f, item, &key)
     memcpy(node_insert(node, at, size, key.head), item, size)
 
 
@@ -354,7 +362,7 @@ cdef bint splice_in_place(Forest* f, Tree* t, Place* place, int level, const Spl
     for i in range(s.count):
         item = fresh_item(f, s.turn, i)
         if level:
-            put_item(node, at + i, item)
+            put_item(f, node, at + i, item)
             continue
         one.at = item
         one.n = item_bytes(item)

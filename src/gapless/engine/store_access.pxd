@@ -5,10 +5,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from gapless.engine.base cimport STATUS_FULL, Status, clock_coarse_ms, likely, unlikely
+from gapless.engine.call cimport Arg as Text
 from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
     FIND_COUNT, FIND_READ, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_set, keyspace_tick)
-from gapless.engine.lock cimport lock_enter, lock_leave
+from gapless.engine.lock cimport lock_enter
 from gapless.engine.record cimport TYPE_STRING
 
 
@@ -27,11 +28,6 @@ cdef enum Closed:
     CLOSED_NOT = 0
     CLOSED_BY_OWNER = 1
     CLOSED_BY_FORK = 2              # this process has but a copy
-
-
-cdef struct Text:
-    const uint8_t* data
-    size_t size
 
 
 # What redis-py sends for it.
@@ -84,7 +80,7 @@ cdef class StoreAccess:
 
     cdef inline void leave(self) noexcept:
         if self.engine is not None:
-            lock_leave(&self.engine.lock)
+            self.engine.leave()
 
     cdef inline bint find(self, const Text* key, uint64_t hash, int how, Value* v) noexcept:
         """keyspace_find() at the present time: the clock is read only for a key whose time may have come."""

@@ -7,7 +7,7 @@ from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
     keyspace_background, keyspace_free, keyspace_make_room, keyspace_new, keyspace_tick)
 
-from gapless.errors import ClosedError, OutOfMemoryError, ResponseError
+from gapless.errors import ClosedError, OutOfMemoryError, ResponseError, WrongTypeError
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow)
@@ -47,7 +47,7 @@ cdef int raise_status(Status status) except -1:
 
 
 cdef int raise_wrong_type() except -1:
-    raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
+    raise WrongTypeError("WRONGTYPE Operation against a key holding the wrong kind of value")
 
 
 cdef int raise_expire_time(const char* command) except -1:

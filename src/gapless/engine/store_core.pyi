@@ -1,11 +1,11 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from gapless.engine.store_strings import StoreStrings
+from gapless.engine.store_commands import StoreCommands
 
 _T = TypeVar("_T")
 
-class StoreCore(StoreStrings):
+class StoreCore(StoreCommands):
     db: int
     clock_ms: int
     maxmemory: int

@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar, overload
 
 from gapless.engine.store_keys import StoreKeys
+from gapless.views.sets import SetView
 
 _Text = bytes | str
 _Value = bytes | str | int | float | bytearray | memoryview
@@ -18,6 +19,9 @@ class StoreStrings(StoreKeys):
     def __delitem__(self, name: _Text) -> None: ...
     def __contains__(self, name: object) -> bool: ...
     def __len__(self) -> int: ...
+    @overload
+    def set(self, name: _Text) -> SetView: ...
+    @overload
     def set(
         self,
         name: _Text,

@@ -8,7 +8,7 @@ from gapless.engine.keyspace cimport (
     keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_tick, keyspace_touched)
 from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport format_int64
-from gapless.engine.store_access cimport Text, positive_ms, raise_status, raise_wrong_type, text_of
+from gapless.engine.store_access cimport RECORD_OVERHEAD, Text, positive_ms, raise_status, raise_wrong_type, text_of
 from gapless.engine.store_keys cimport StoreKeys
 
 from gapless.errors import ResponseError
@@ -87,11 +87,13 @@ cdef class StoreStrings(StoreKeys):
             raise_status(status)
         return 0
 
-    def set(self, name, value, ex=None, px=None, bint nx=False, bint xx=False, bint keepttl=False, bint get=False,
+    def set(self, name, value=..., ex=None, px=None, bint nx=False, bint xx=False, bint keepttl=False, bint get=False,
             exat=None, pxat=None):
-        """True, or None when `nx` or `xx` forbade it; with `get` the old value instead."""
+        """True, or None when `nx` or `xx` forbade it; with `get` the old value instead. With a name alone: the set under it, as a view."""
         cdef Text key, data
         cdef Status status
+        if value is ...:
+            return self.view_of_set(name)
         if ex is None and px is None and not (nx or xx or keepttl or get) and exat is None and pxat is None:
             name = text_of(name, &key)
             value = text_of(value, &data)
@@ -328,14 +330,21 @@ cdef class StoreStrings(StoreKeys):
         return results
 
     def mset(self, mapping):
-        """Sets all keys of a mapping. A key or value of the wrong type is refused before any is set; when memory is full (OutOfMemoryError)
-        those before the one that did not fit are set."""
+        """Sets all keys of a mapping, or none: a key or value of the wrong type (TypeError), or memory that is too full for them all
+        (OutOfMemoryError), changes nothing."""
         cdef Text text
         cdef list pairs = []
+        cdef uint64_t room = 0
         for name, value in mapping.items():
-            pairs.append((text_of(name, &text), text_of(value, &text)))
+            name = text_of(name, &text)
+            value = text_of(value, &text)
+            # A large value takes whole pages.
+            room += len(name) + len(value) + (len(value) >> 5) + RECORD_OVERHEAD
+            pairs.append((name, value))
         self.enter()
         try:
+            if not self.room(room):
+                raise_status(STATUS_FULL)
             for name, value in pairs:
                 StoreStrings.__setitem__(self, name, value)
         finally:

@@ -3,8 +3,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from gapless.engine.base cimport STATUS_OK, Status, likely, unlikely
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_status, find_read, find_string, handler_register, reply_syntax_error, reply_wrong_type,
-    widen_string,
+    arg_int64, arg_is, call_status, find_read, find_string, handler_register, reply_syntax_error, reply_wrong_arity,
+    reply_wrong_type, widen_string,
 )
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete_found,
@@ -296,11 +296,9 @@ cdef bint set_pairs(Call* call) noexcept nogil:
 
 
 cdef bint pairs_given(Call* call) noexcept nogil:
-    cdef char[96] text
     if call.argc % 2:
         return True
-    snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", call.command.name)
-    reply_error(call.reply, text)
+    reply_wrong_arity(call)
     return False
 
 

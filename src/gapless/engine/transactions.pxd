@@ -9,5 +9,5 @@ cdef void transactions_detach(Dispatch* d) noexcept
 # Forgets the session's queue and watched keys: when it ends, and for RESET.
 cdef void transactions_forget(Dispatch* d, Session* session) noexcept nogil
 # REQUIRED before a database is flushed (db; -1: all of them), or before SWAPDB of db and other: spoils the transactions that watch a
-# key which is there in either.
+# key which is there in either, and has those looked at who wait for a key of theirs.
 cdef void transactions_flushing(Dispatch* d, int db, int other) noexcept nogil

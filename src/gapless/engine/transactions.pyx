@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 from gapless.engine.base cimport INVARIANT
+from gapless.engine.blocked cimport blocked_flushing
 from gapless.engine.call cimport (
     SESSION_DIRTY_CAS, SESSION_DIRTY_EXEC, SESSION_IN_EXEC, SESSION_MULTI, SESSION_REPLY_OFF, Arg, Call, Command, Dispatch,
     Session)
@@ -138,6 +139,7 @@ cdef void transactions_flushing(Dispatch* d, int db, int other) noexcept nogil:
     cdef Watches* watches = <Watches*>d.watches
     cdef Watch* w
     cdef int i
+    blocked_flushing(d, db, other)
     if d.keys.watchers == 0:
         return
     for i in range(WATCH_BUCKETS):

@@ -8,12 +8,13 @@ r"""The tree: one counted B+tree over pages; it serves every type whose collecti
 
 An element is an opaque string of bytes; one over element_bytes_max lies in an extent, whole, and the leaf holds where. What orders it
 is one of a few kinds known here, see Order. A key is compared by its head, 8 bytes as a number, and then by its tail; a separator is
-the shortest string that tells two neighbouring leaves apart: a byte or two of the hash where the order is a hash.
+the shortest string that tells two neighbouring leaves apart: a byte or two of the hash where the order is a hash. One that would be long
+because two elements in extents begin alike is the key of one of them, where it lies (node.pxd).
 
 Invariants (tree_check):
 - All leaves are at level 0; elements ascend along the leaves, strictly where the order has keys; leaves are linked both ways.
 - An inner item's count is the number of elements below it; its separator is at most every key below it and greater than every key to its
-  left. The first separator of a node is its parent's for it; the tree's first is empty.
+  left. The first item of a node has none: what bounds the node is in its parent, and in one place only.
 - No node is empty; an inner root has two children at least; every page of a tree is reached once and counted in Tree.pages.
 - A node that an insert finds full shares with the emptier sibling, or two full ones become three; a node left below two thirds takes part
   in three becoming two where they fit. So random changes leave nodes about three quarters full; growth at either end leaves them full.

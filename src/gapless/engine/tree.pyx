@@ -4,14 +4,14 @@ from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_L
 from gapless.engine.extent cimport extent_bytes, extent_give, extent_take
 from gapless.engine.forest cimport ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, Forest, Tree, node_at
 from gapless.engine.node cimport (
-    INNER_HEAD_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, item_begin, item_extent,
-    item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger, node_gap,
-    node_insert, node_item, node_wide,
+    NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, inner_extent, inner_own_extent, item_begin,
+    item_extent, item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger,
+    node_gap, node_insert, node_item, node_wide,
 )
 from gapless.engine.pages cimport pages_left, pages_reserve, pages_take
 from gapless.engine.splice cimport SPLICE_PAGES, Splice, fresh_item, splice
 from gapless.engine.tree_key cimport (
-    Key, element_key, hashed_part, item_element, key_compare, leaf_key, order_hashes, separator_key,
+    Key, element_key, hashed_part, inner_key, item_element, key_compare, leaf_key, order_hashes,
 )
 
 cdef enum:
@@ -29,11 +29,9 @@ cdef inline void prefetch_node(const Node* node) noexcept nogil:
 cdef inline int compare_at(const Forest* f, int order, Node* node, uint32_t at, const Key* key) noexcept nogil:
     """The element or separator there against the key."""
     cdef Key other
-    cdef uint32_t n
     cdef const uint8_t* item = node_item(node, at)
     if node.kind & NODE_LEVEL_MASK:
-        item = item_open(item, &n)
-        separator_key(item + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, &other)
+        inner_key(f, item, &other)
     else:
         leaf_key(f, order, item, &other)
     return key_compare(&other, key)
@@ -321,6 +319,21 @@ cdef inline uint8_t* item_at_place(const Forest* f, const Place* place) noexcept
     return node_item(node_at(f, place.page[0]), place.at[0])
 
 
+cdef void let_go(Forest* f, const Tree* t, const Place* place, const uint8_t* item) noexcept nogil:
+    """The extent of an element that goes, unless a separator is made of it: that has it for its own then."""
+    cdef int level = 1
+    cdef uint8_t* separator
+    if place.at[0] == 0:
+        while level <= t.height and place.at[level] == 0:
+            level += 1
+        if level <= t.height:
+            separator = node_item(node_at(f, place.page[level]), place.at[level])
+            if item_in_extent(separator) and inner_extent(separator) == item_extent(item):
+                inner_own_extent(separator, True)
+                return
+    extent_give(f.extents, item_extent(item))
+
+
 cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil:
     cdef Status status
     cdef uint32_t before
@@ -337,7 +350,7 @@ cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* elemen
     if unlikely(status != STATUS_OK):
         return status
     if item_in_extent(item):
-        extent_give(f.extents, item_extent(item))
+        let_go(f, t, place, item)
     s.remove = 1
     s.count = 1
     s.turn = 0
@@ -350,7 +363,7 @@ cdef void tree_remove(Forest* f, Tree* t, Place* place) noexcept nogil:
     cdef Splice s
     cdef const uint8_t* item = item_at_place(f, place)
     if item_in_extent(item):
-        extent_give(f.extents, item_extent(item))
+        let_go(f, t, place, item)
     t.count -= 1
     s.remove = 1
     s.count = 0

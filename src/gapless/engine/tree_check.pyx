@@ -3,11 +3,10 @@ from libc.stdlib cimport calloc, free
 from gapless.engine.extent cimport extent_committed
 from gapless.engine.forest cimport ORDER_COUNT, ORDER_POSITION, Forest, Tree, node_at
 from gapless.engine.node cimport (
-    INNER_HEAD_BYTES, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_child, inner_count, item_bytes,
-    item_extent, item_in_extent, item_open,
-    node_entry_bytes, node_finger, node_free, node_item, node_wide,
+    BARE_ITEM_BYTES, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_child, inner_count, inner_extent,
+    inner_owns_extent, item_bytes, item_extent, item_in_extent, node_entry_bytes, node_finger, node_free, node_item, node_wide,
 )
-from gapless.engine.tree_key cimport Key, element_key, item_element, key_compare, leaf_key, separator_key
+from gapless.engine.tree_key cimport Key, element_key, inner_key, item_element, key_compare, leaf_key
 
 
 cdef struct Walk:
@@ -46,13 +45,10 @@ cdef const char* reach(const Forest* f, Census* c, uint32_t page) noexcept nogil
 
 
 cdef void key_at(const Walk* w, Node* node, uint32_t at, Key* key) noexcept nogil:
-    cdef uint32_t n
-    cdef const uint8_t* item = node_item(node, at)
     if node.kind & NODE_LEVEL_MASK:
-        item = item_open(item, &n)
-        separator_key(item + INNER_HEAD_BYTES, n - INNER_HEAD_BYTES, key)
+        inner_key(w.f, node_item(node, at), key)
     else:
-        leaf_key(w.f, w.t.order, item, key)
+        leaf_key(w.f, w.t.order, node_item(node, at), key)
 
 
 cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
@@ -72,13 +68,13 @@ cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
             return "tree: an item lies outside its payload"
         item = node_item(node, i)
         used += item_bytes(item)
-        if leaf and item_in_extent(item):
+        if item_in_extent(item):
             if not w.t.extents:
                 return "tree: an element in an extent, in a tree that has none"
-            if extent_committed(w.f.extents, item_extent(item)) == 0:
+            if extent_committed(w.f.extents, item_extent(item) if leaf else inner_extent(item)) == 0:
                 return "tree: the extent of an element has no pages"
-            w.c.extents += 1
-            if w.t.order != ORDER_POSITION:
+            w.c.extents += leaf or inner_owns_extent(item)
+            if leaf and w.t.order != ORDER_POSITION:
                 element = item_element(w.f, item, &n)
                 element_key(w.f, w.t.order, element, n, &key)
                 leaf_key(w.f, w.t.order, item, &before)
@@ -99,7 +95,9 @@ cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
     return NULL
 
 
-cdef const char* walk(Walk* w, uint32_t page, uint32_t level, const Key* lower, const Key* upper, uint64_t* below) noexcept nogil:
+cdef const char* walk(Walk* w, uint32_t page, uint32_t level, const uint8_t* separator, const Key* lower, const Key* upper,
+                      uint64_t* below) noexcept nogil:
+    """`separator`: the item above that bounds it; NULL: none."""
     cdef const char* wrong = reach(w.f, w.c, page)
     cdef Node* node
     cdef Key first, next_first
@@ -127,21 +125,21 @@ cdef const char* walk(Walk* w, uint32_t page, uint32_t level, const Key* lower, 
             key_at(w, node, 0, &first)
             if lower != NULL and key_compare(lower, &first) > 0:
                 return "tree: a key is less than its separator"
+            if separator != NULL and item_in_extent(separator) and not inner_owns_extent(separator):
+                if not item_in_extent(node_item(node, 0)) or item_extent(node_item(node, 0)) != inner_extent(separator):
+                    return "tree: a separator refers to an element that is not there"
             key_at(w, node, node.count - 1, &first)
             if upper != NULL and key_compare(&first, upper) >= 0:
                 return "tree: a key is not less than the next separator"
         return NULL
     below[0] = 0
+    if item_bytes(node_item(node, 0)) != BARE_ITEM_BYTES:
+        return "tree: a node's first item has a separator"
     for i in range(node.count):
         key_at(w, node, i, &first)
-        if i == 0 and keys:
-            if lower == NULL and first.length != 0:
-                return "tree: the first separator of the tree is not empty"
-            if lower != NULL and key_compare(lower, &first) != 0:
-                return "tree: a node's first separator is not its parent's"
         if i + 1 < node.count:
             key_at(w, node, i + 1, &next_first)
-        wrong = walk(w, inner_child(node, i), level - 1, &first if keys else NULL,
+        wrong = walk(w, inner_child(node, i), level - 1, node_item(node, i) if i else separator, (&first if i else lower) if keys else NULL,
                      (&next_first if i + 1 < node.count else upper) if keys else NULL, &part)
         if wrong != NULL:
             return wrong
@@ -166,7 +164,7 @@ cdef const char* tree_check(const Forest* f, const Tree* t, Census* c) noexcept 
         if t.count != 0 or t.pages != 0 or t.height != 0:
             return "tree: empty, but counts something"
         return NULL
-    wrong = walk(&w, t.root, t.height, NULL, NULL, &below)
+    wrong = walk(&w, t.root, t.height, NULL, NULL, NULL, &below)
     if wrong != NULL:
         return wrong
     if node_at(f, w.last_leaf).next != 0:
@@ -193,6 +191,7 @@ cdef const char* reach_below(const Forest* f, Census* c, uint32_t page, bint ext
         if leaf:
             c.extents += item_in_extent(node_item(node, i))
             continue
+        c.extents += extents and inner_owns_extent(node_item(node, i))
         wrong = reach_below(f, c, inner_child(node, i), extents)
         if wrong != NULL:
             return wrong

@@ -10,6 +10,7 @@ from gapless.engine.tree cimport (
     Place, tree_at, tree_element, tree_find, tree_insert, tree_next, tree_previous, tree_rank, tree_remove, tree_replace,
 )
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
+from gapless.engine.tree_cut cimport tree_cut
 from gapless.engine.tree_key cimport Key, element_key, hash_seek, order_hashes
 
 from gapless.errors import OutOfMemoryError, ResponseError
@@ -110,6 +111,14 @@ cdef class TreeCore:
         cdef Place place
         assert tree_at(self.f, &self.trees[tree], rank, &place)
         tree_remove(self.f, &self.trees[tree], &place)
+
+    def cut(self, uint64_t rank, int tree, int to):
+        """The elements from this rank on go to another tree; as they do where there is nothing to cut."""
+        assert self.trees[to].root == 0 and self.order == 0
+        if rank == 0:
+            self.trees[tree], self.trees[to] = self.trees[to], self.trees[tree]
+        elif rank < self.trees[tree].count:
+            demand(tree_cut(self.f, &self.trees[tree], rank, &self.trees[to]))
 
     def elements(self, bint backwards=False, int tree=0):
         cdef Place place

@@ -1,14 +1,15 @@
 """Keys: how elements and separators of every order compare.
 
 A key is its head, 8 bytes as a number, and its tail. In the orders by hash the head is the hash and the tail the member or field; in the
-others head and tail are the element's own bytes. A separator is such bytes, cut short: the head big-endian, then the tail.
+others head and tail are the element's own bytes. A separator is such bytes, cut short: the head big-endian, then the tail; or it refers to
+them in an extent.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
-from gapless.engine.base cimport hash_bytes, likely, load_u64, unlikely
+from gapless.engine.base cimport hash_bytes, likely, load_u32, load_u64, unlikely
 from gapless.engine.extent cimport extent_bytes
 from gapless.engine.forest cimport ORDER_FIELD, ORDER_MEMBER, ORDER_SCORED, Forest
-from gapless.engine.node cimport item_extent, item_in_extent, item_open
+from gapless.engine.node cimport INNER_HEAD_BYTES, REFERENCE_OWNED, inner_extent, item_extent, item_in_extent, item_open
 from gapless.engine.record cimport read_varint
 
 cdef extern from * nogil:
@@ -56,6 +57,19 @@ cdef inline void separator_key(const uint8_t* separator, uint32_t n, Key* key) n
     key.length = n
     key.tail = separator + 8 if n > 8 else NULL
     key.tail_bytes = n - 8 if n > 8 else 0
+
+
+cdef inline void inner_key(const Forest* f, const uint8_t* item, Key* key) noexcept nogil:
+    """The separator of an inner node's item."""
+    cdef uint32_t n
+    cdef const uint8_t* p = item_open(item, &n) + INNER_HEAD_BYTES
+    if likely(not item_in_extent(item)):
+        separator_key(p, n - INNER_HEAD_BYTES, key)
+        return
+    key.head = load_u64(p)
+    key.tail = extent_bytes(f.extents, inner_extent(item)) + (load_u32(p + 16) & ~<uint32_t>REFERENCE_OWNED)
+    key.tail_bytes = load_u32(p + 20)
+    key.length = 8 + key.tail_bytes
 
 
 cdef inline const uint8_t* hashed_part(int order, const uint8_t* element, uint32_t n, uint32_t* bytes) noexcept nogil:
@@ -115,19 +129,21 @@ cdef inline int key_compare(const Key* a, const Key* b) noexcept nogil:
     return (a.length > b.length) - (a.length < b.length)
 
 
-cdef inline uint32_t separator_between(const Key* left, const Key* right, uint8_t* out) noexcept nogil:
-    """The shortest beginning of `right` that is greater than `left`; its length."""
-    cdef uint64_t head = __builtin_bswap64(right.head)
-    cdef uint32_t n, common
+cdef inline uint32_t separator_bytes(const Key* left, const Key* right, uint32_t most) noexcept nogil:
+    """Length of the shortest beginning of `right` that is greater than `left`; of one over `most` only that it is."""
+    cdef uint32_t common = 0, n
     if left.head != right.head:
         n = <uint32_t>__builtin_clzll(left.head ^ right.head) // 8 + 1
     else:
-        common = 0
-        while common < min(left.tail_bytes, right.tail_bytes) and left.tail[common] == right.tail[common]:
+        while common < min(left.tail_bytes, right.tail_bytes) and left.tail[common] == right.tail[common] and common < most:
             common += 1
         n = 8 + common + 1
-    n = min(n, right.length)
+    return min(n, right.length)
+
+
+cdef inline void separator_write(const Key* right, uint32_t n, uint8_t* out) noexcept nogil:
+    """The key's first n bytes."""
+    cdef uint64_t head = __builtin_bswap64(right.head)
     memcpy(out, &head, min(n, 8))
     if n > 8:
         memcpy(out + 8, right.tail, n - 8)
-    return n

@@ -186,7 +186,7 @@ OPTIONS = (
     # other types' encodings
     Option("hash-max-listpack-entries", LONG, 512, alias="hash-max-ziplist-entries"),
     Option("hash-max-listpack-value", SIZE, 64, alias="hash-max-ziplist-value"),
-    Option("list-max-listpack-size", Int(-(2**31), INT_MAX), -2, QUIET, alias="list-max-ziplist-size"),
+    Option("list-max-listpack-size", Int(-(2**31), INT_MAX), -2, alias="list-max-ziplist-size"),
     Option("list-compress-depth", COUNT, 0, QUIET),
     Option("set-max-intset-entries", LONG, 512),
     Option("set-max-listpack-entries", LONG, 128),

@@ -93,15 +93,15 @@ def _clients(at: Snapshot) -> Iterator[str]:
     yield f"maxclients:{settings.number(at.server, 'maxclients', 10000)}"
     yield f"client_recent_max_input_buffer:{at.stats.get('client_input_bytes_max', 0)}"
     yield f"client_recent_max_output_buffer:{at.stats.get('client_output_bytes_max', 0)}"
-    yield "blocked_clients:0"
+    yield f"blocked_clients:{at.stats['blocked_sessions'] + at.stats.get('clients_paused', 0)}"
     yield "tracking_clients:0"
     yield "pubsub_clients:0"
     yield f"watching_clients:{at.stats.get('clients_watching', 0)}"
     yield f"monitoring_clients:{at.stats['monitors']}"
-    yield "clients_in_timeout_table:0"
+    yield f"clients_in_timeout_table:{at.stats['blocked_deadlines']}"
     yield f"total_watched_keys:{at.stats['watchers']}"
-    yield "total_blocking_keys:0"
-    yield "total_blocking_keys_on_nokey:0"
+    yield f"total_blocking_keys:{at.stats['blocked_keys']}"
+    yield f"total_blocking_keys_on_nokey:{at.stats['blocked_keys_on_missing']}"
 
 
 def _memory(at: Snapshot) -> Iterator[str]:

@@ -53,8 +53,9 @@ class Server:
         for name in (
             "maxmemory", "lfu-log-factor", "lfu-decay-time", "timeout", "tcp-keepalive", "proto-max-bulk-len",
             "client-query-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold",
-            "hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
-            "set-max-listpack-entries", "set-max-listpack-value", "hll-sparse-max-bytes",
+            "hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size",
+            "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
+            "hll-sparse-max-bytes",
         ):  # fmt: skip
             if has(name):
                 engine.configure(**{name.replace("-", "_"): config.number(name)})
