@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.differential.comparers import difference
+from tests.differential.comparers import ONLY_IN_GAPLESS, difference
 from tests.differential.grammar import (
     bitmaps,
     blocking,
@@ -25,7 +25,6 @@ from tests.support.raw import RawConnection
 from tests.support.replies import Reply, parse
 
 NOTHING_WRONG = b"rejected_calls=0,failed_calls=0"
-ONLY_IN_GAPLESS: frozenset[bytes] = frozenset()
 SCRIPTED_ONLY = frozenset(b"quit monitor shutdown info latency role lastsave acl".split())
 """Commands that end, silence or do something once: only in scenarios and in tests of their own."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from gapless.commands import bitmap, generic, hyperloglog, string, transactions
+from gapless.commands import bitmap, generic, hyperloglog, server, sets, string, transactions
 from gapless.engine.engine import Engine
 
 Word = bytes | str | int
@@ -55,8 +55,10 @@ def _engine() -> Engine:
     Small segments, so that cleaning and large values come early.
     """
     engine = Engine(segment_bytes=1 << 16, address_bytes=1 << 36, seed=7)
-    groups = (string, bitmap, hyperloglog, generic, transactions)
-    engine.load_commands(tuple(row for group in groups for row in group.COMMANDS))
+    groups = (string, bitmap, hyperloglog, sets, generic, transactions)
+    rows = [row for group in groups for row in group.COMMANDS]
+    rows += [row for row in server.COMMANDS if row.name in ("flushall", "flushdb", "swapdb")]
+    engine.load_commands(tuple(rows))
     return engine
 
 

@@ -131,6 +131,7 @@ OPTIONS = (
     # memory
     Option("maxmemory", SIZE, 0),
     Option("maxmemory-policy", Enum(*POLICIES), "noeviction"),
+    Option("ordered-keys", YES_NO, False),
     Option("maxmemory-samples", Int(1, 64), 5, QUIET),
     Option("maxmemory-eviction-tenacity", Int(0, 100), 10, QUIET),
     Option("maxmemory-clients", MemoryOrPercent(0, LLONG_MAX), 0),

@@ -79,6 +79,8 @@ class Server:
             from gapless.engine.rdb import set_compression
 
             set_compression(config.flag("rdbcompression"))
+        if has("ordered-keys"):
+            engine.configure(ordered_keys=config.flag("ordered-keys"))
         if has("activedefrag"):
             engine.configure(active_defrag=config.flag("activedefrag"))
         self._apply_cleaning(has)
