@@ -419,7 +419,7 @@ cdef class Engine:
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
         maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
-        clock_ms (tests: the time; 0: the real one).
+        ordered_keys, clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
         try:

@@ -10,6 +10,7 @@ class StoreCore(StoreCommands):
     clock_ms: int
     maxmemory: int
     policy: int
+    ordered_keys: bool
     @property
     def opened(self) -> bool: ...
     def hold(self) -> None: ...

@@ -13,14 +13,12 @@ from tests.differential.grammar import (
     connection,
     generic,
     hashes,
+    hyperloglogs,
     lists,
     server,
     sets,
-<<<<<<< HEAD
-    streams,
-=======
     sort,
->>>>>>> w/list
+    streams,
     strings,
     transactions,
 )
@@ -72,7 +70,6 @@ GROUPS: dict[str, Words] = {
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
     ),
-<<<<<<< HEAD
     "stream": st.one_of(
         _any(streams.COMMANDS),
         _any(streams.COMMANDS),
@@ -80,10 +77,17 @@ GROUPS: dict[str, Words] = {
         _any(streams.COMMANDS),
         _any(generic.COMMANDS),
         strings.COMMANDS["SET"],
-=======
+    ),
     "sort": st.one_of(
         _any(sort.COMMANDS), _any(sort.COMMANDS), _any(sort.COMMANDS), generic.COMMANDS["OBJECT ENCODING"]
->>>>>>> w/list
+    ),
+    "hyperloglog": st.one_of(
+        _any(hyperloglogs.COMMANDS),
+        _any(hyperloglogs.COMMANDS),
+        _any(hyperloglogs.COMMANDS),
+        _any(generic.COMMANDS),
+        strings.COMMANDS["SET"],
+        strings.COMMANDS["APPEND"],
     ),
     "generic": st.one_of(
         _any(generic.COMMANDS), _any(generic.COMMANDS), _any(strings.COMMANDS), connection.COMMANDS["SELECT"]
@@ -110,11 +114,9 @@ GROUPS: dict[str, Words] = {
         _any(lists.COMMANDS),
         _any(blocking.COMMANDS),
         _any(sets.COMMANDS),
-<<<<<<< HEAD
-        _any(streams.COMMANDS),
-=======
         _any(sort.COMMANDS),
->>>>>>> w/list
+        _any(streams.COMMANDS),
+        _any(hyperloglogs.COMMANDS),
         _any(generic.COMMANDS),
         _any(transactions.COMMANDS),
         _any({name: line for name, line in connection.COMMANDS.items() if name not in ("AUTH", "HELLO")}),
