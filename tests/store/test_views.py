@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,6 +186,36 @@ def test_a_list_as_a_queue_and_as_what_it_is_compared_with(store: gapless.Store)
     del view[:]
     assert not store.exists("queue")
     other.clear()
+
+
+def test_who_waits_or_watches_sees_what_a_view_does_at_a_position(store: gapless.Store) -> None:
+    from tests.store.test_threads import run_all
+
+    got: list[object] = []
+
+    def wait() -> None:
+        got.append(store.blpop("awaited", 20))
+
+    def put() -> None:
+        while not store.execute("INFO", "clients").count(b"blocked_clients:1"):
+            time.sleep(0.01)
+        store.list("awaited").insert(5, "x")
+
+    run_all(wait, put)
+    assert got == [(b"awaited", b"x")]
+    client = store.redis()
+    for change in (lambda view: view.insert(1, "w"), lambda view: view.pop(1)):
+        with client.pipeline() as pipe:
+            store.list("watched").extend("abc")
+            pipe.watch("watched")
+            change(store.list("watched"))
+            pipe.multi()
+            pipe.llen("watched")
+            with pytest.raises(redis.WatchError):
+                pipe.execute()
+    with pytest.raises(gapless.ResponseError, match=r"unknown command 'list\.insert'"):
+        store.execute("list.insert", "watched", 0, "v")
+    store.list("watched").clear()
 
 
 def test_places_in_a_long_list(store: gapless.Store) -> None:
