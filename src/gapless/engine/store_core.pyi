@@ -1,11 +1,11 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from gapless.engine.store_commands import StoreCommands
+from gapless.engine.store_lists import StoreLists
 
 _T = TypeVar("_T")
 
-class StoreCore(StoreCommands):
+class StoreCore(StoreLists):
     db: int
     clock_ms: int
     maxmemory: int

@@ -9,12 +9,12 @@ from gapless.engine.ordered cimport ordered_switch
 from gapless.engine.record cimport (
     RECORD_DB_MASK, RECORD_KEY_IN_EXTENT, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_WIDE_TTL, TYPE_STRING, record_head_bytes)
 from gapless.engine.store_access cimport CLOSED_BY_FORK, CLOSED_BY_OWNER, CLOSED_NOT
-from gapless.engine.store_commands cimport StoreCommands
+from gapless.engine.store_lists cimport StoreLists
 
 from gapless.errors import ResponseError
 
 
-cdef class StoreCore(StoreCommands):
+cdef class StoreCore(StoreLists):
     """The keys and values of one database. All arguments may be bytes or str; what comes back is bytes.
 
     A call costs one look-up in the index for each key, unless it says otherwise. Errors: `OutOfMemoryError`,
