@@ -12,12 +12,14 @@ from tests.differential.grammar import (
     blocking,
     connection,
     generic,
+    geo,
     hashes,
     hyperloglogs,
     lists,
     server,
     sets,
     sort,
+    sorted_sets,
     streams,
     strings,
     transactions,
@@ -111,7 +113,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
     tables = (
-        *(strings, bitmaps, blocking, hashes, hyperloglogs, lists, sets, sort, streams),
+        *(strings, bitmaps, blocking, geo, hashes, hyperloglogs, lists, sets, sort, sorted_sets, streams),
         *(generic, connection, server, transactions),
     )
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
@@ -122,7 +124,7 @@ def test_every_command_is_in_the_grammar(pair: Pair) -> None:
 def test_every_command_is_there(pair: Pair) -> None:
     """All of the groups this version promises: what Redis has in them, gapless has."""
     promised = {
-        *("string", "bitmap", "hash", "hyperloglog", "list", "set", "stream"),
+        *("string", "bitmap", "geo", "hash", "hyperloglog", "list", "set", "stream"),
         *("connection", "transactions"),
     }
     left, right = pair.controls

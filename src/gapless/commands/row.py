@@ -101,10 +101,11 @@ class Keys:
                 count = 0
             return range(self.index + 1, self.index + 1 + count)
         first = self.index
-        if self.keyword:
-            upper = [word.upper() for word in words]
-            keyword = self.keyword.encode()
-            first = upper.index(keyword, self.index) + 1 if keyword in upper[self.index :] else len(words)
+        if self.keyword is not None:
+            named = [at for at in range(first, len(words) - 1) if words[at].upper() == self.keyword.encode()]
+            if not named:
+                return range(0)
+            first = named[0] + 1
         last = len(words) + self.last if self.last < 0 else first + self.last
         if self.limit:
             last = first + (len(words) - first) // self.limit - 1

@@ -87,6 +87,10 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.stream_node_bytes = value
     elif name == "stream_node_max_entries":
         loop.dispatch.stream_node_entries = value
+    elif name == "zset_max_listpack_entries":
+        loop.dispatch.zset_listpack_members = value
+    elif name == "zset_max_listpack_value":
+        loop.dispatch.zset_listpack_bytes = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":
