@@ -15,7 +15,7 @@ from gapless.engine.base cimport parse_int64
 from gapless.engine.forest cimport Tree
 from gapless.engine.record cimport (
     HASH_EXPIRIES, HASH_TABLE, LIST_QUICKLIST, RECORD_MAKING_MASK, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_TYPE_MASK, SET_LISTPACK, SET_TABLE,
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STRING, ZSET_TABLE, Record, record_has_trees,
+    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING, ZSET_TABLE, Record, record_has_trees,
 )
 
 cdef enum:
@@ -36,6 +36,8 @@ cdef inline const char* encoding_name(const Record* r, const uint8_t* value) noe
         if type == TYPE_LIST:
             return b"quicklist" if marks & LIST_QUICKLIST else b"listpack"
         return b"hashtable" if marks & HASH_TABLE else b"listpackex" if marks & HASH_EXPIRIES else b"listpack"
+    if type == TYPE_STREAM:
+        return b"stream"
     if r.marks & RECORD_RAW:
         return b"raw"
     if not r.marks & RECORD_TEXT and r.value_bytes <= INTEGER_BYTES_MAX and parse_int64(value, r.value_bytes, &number):

@@ -23,9 +23,13 @@ def _key_spec(spec: Keys) -> dict[object, object]:
     if spec.note:
         found["notes"] = spec.note
     found["flags"] = _words(spec.flags.split())
-    if spec.keyword is not None:
-        begin: dict[str, object] = {"keyword": spec.keyword, "startfrom": spec.index}
-        found["begin_search"] = {"type": "keyword", "spec": begin}
+    if spec.unknown is not None:
+        return {**found, **{name: {"type": "unknown", "spec": {}} for name in ("begin_search", "find_keys")}}
+    if spec.keyword:
+        found["begin_search"] = {
+            "type": "keyword",
+            "spec": {"keyword": spec.keyword, "startfrom": spec.index},
+        }
     else:
         found["begin_search"] = {"type": "index", "spec": {"index": spec.index}}
     if spec.counted:
@@ -33,7 +37,7 @@ def _key_spec(spec: Keys) -> dict[object, object]:
     else:
         found["find_keys"] = {
             "type": "range",
-            "spec": {"lastkey": spec.last, "keystep": spec.step, "limit": 0},
+            "spec": {"lastkey": spec.last, "keystep": spec.step, "limit": spec.limit},
         }
     return found
 
