@@ -402,6 +402,16 @@ def test_a_member_of_100_mib(client: Client) -> None:
     assert client("ZREM", "z", large, large + b"x") == b":2\r\n"
 
 
+def test_a_union_gathers_each_member_once(client: Client) -> None:
+    """However often its key is named."""
+    members = [b"member-%d" % i for i in range(3000)]
+    client("ZADD", "z", *(word for i, member in enumerate(members) for word in (i, member)))
+    assert client("ZUNIONSTORE", "u", 500, *["z"] * 500) == b":3000\r\n"
+    assert client.bulk("ZSCORE", "u", members[7]) == b"3500"
+    assert client("ZINTERSTORE", "u", 500, *["z"] * 500) == b":3000\r\n"
+    assert client.bulks("ZRANGE", "u", 0, -1) == members
+
+
 @pytest.mark.parametrize("count", [1, 10, 30])
 def test_drawing_is_fair(client: Client, count: int) -> None:
     """Few are sampled, more are walked."""

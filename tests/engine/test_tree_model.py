@@ -356,5 +356,21 @@ def test_elements_of_the_largest_size() -> None:
         assert core.counters()["pages_used"] == 0
 
 
+def test_a_separator_keeps_the_extent_it_refers_to() -> None:
+    numbers = random.Random(6)
+    core = TreeCore(BYTES)
+    elements = [b"p" * 300 + b"%04d" % number for number in range(400)]
+    for element in numbers.sample(elements, len(elements)):
+        core.put(element)
+    assert core.counters()["extents"] == len(elements)
+    kept = 0.0
+    for element in numbers.sample(elements, len(elements)):
+        assert core.discard(element)
+        kept = max(kept, core.counters()["extents"] - core.count())
+        assert core.check() is None
+    assert kept > 0
+    assert core.counters()["extents"] == 0
+
+
 def test_layout() -> None:
     assert layout() == {"tree": 16, "node": 24, "node_header": 24}

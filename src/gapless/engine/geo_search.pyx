@@ -2,7 +2,6 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcmp
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, hash_bytes
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.collection cimport collection_abandon, collection_store
@@ -16,7 +15,7 @@ from gapless.engine.keyspace cimport EXPIRE_NEVER, keyspace_hash
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int
 from gapless.engine.sorted_set_value cimport (
     HashedMember, Member, SortedSet, SortedWalk, Span, sorted_set_begin, sorted_set_fill, sorted_set_find, sorted_set_next,
-    sorted_set_open, sorted_set_span, sorted_set_walk,
+    sorted_set_open, sorted_set_sort, sorted_set_span, sorted_set_walk,
 )
 
 cdef enum Form:
@@ -275,16 +274,6 @@ cdef void reply_found(Search* q) noexcept nogil:
             reply_coordinates(call, &f.place)
 
 
-cdef int by_score(const void* a, const void* b) noexcept nogil:
-    cdef const Member* first = &(<const HashedMember*>a).m
-    cdef const Member* second = &(<const HashedMember*>b).m
-    cdef int difference
-    if first.score != second.score:
-        return -1 if first.score < second.score else 1
-    difference = memcmp(first.name, second.name, min(first.bytes, second.bytes))
-    return difference if difference else (first.bytes > second.bytes) - (first.bytes < second.bytes)
-
-
 cdef void store_found(Search* q) noexcept nogil:
     cdef Call* call = q.call
     cdef SortedSet result
@@ -298,7 +287,7 @@ cdef void store_found(Search* q) noexcept nogil:
         if q.storing_distances:
             all[i].m.score = q.found[i].distance / q.shape.unit
         all[i].hash = hash_bytes(all[i].m.name, all[i].m.bytes, call.keys.seed)
-    qsort(all, q.found_count, sizeof(HashedMember), by_score)
+    sorted_set_sort(all, q.found_count)
     sorted_set_begin(call, q.target, hash, &result)
     status = sorted_set_fill(&result, all, q.found_count)
     free(all)

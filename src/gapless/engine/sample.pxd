@@ -6,6 +6,10 @@ from gapless.engine.collection cimport random_below
 from gapless.engine.keyspace cimport Keyspace
 
 
+cdef enum:
+    SAMPLED_OF = 16            # of more than one in so many a walk over all of them is faster
+
+
 cdef struct Sample:
     Keyspace* keys
     uint64_t* taken            # a hash table of ranks + 1

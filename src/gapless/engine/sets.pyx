@@ -15,12 +15,11 @@ from gapless.engine.dispatch cimport arg_int64, call_status, find_read, handler_
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_hash
 from gapless.engine.record cimport SET_LISTPACK, SET_TABLE
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_set
-from gapless.engine.sample cimport Sample, sample_begin, sample_end, sample_next
+from gapless.engine.sample cimport SAMPLED_OF, Sample, sample_begin, sample_end, sample_next
 from gapless.engine.set_value cimport Set, set_add, set_expect, set_find, set_longest, set_open
 
 cdef enum:
     REDIS_POP_RATIO = 5        # SPOP of more than so many parts of what is left makes a new set of that
-    SAMPLED_OF_MEMBERS = 16    # SRANDMEMBER of more than one in so many walks them all
 
 
 # ---- writing
@@ -270,7 +269,7 @@ cdef void reply_distinct(Call* call, Set* s, int64_t count) noexcept nogil:
     cdef uint64_t members = collection_count(&s.c)
     count = <int64_t>min(<uint64_t>count, members)
     reply_array(call.reply, count)
-    if s.c.tree != NULL and <uint64_t>count < members // SAMPLED_OF_MEMBERS:
+    if s.c.tree != NULL and <uint64_t>count < members // SAMPLED_OF:
         reply_sampled(call, s, count)
     else:
         reply_walked(call, s, count)

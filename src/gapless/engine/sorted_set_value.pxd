@@ -76,7 +76,8 @@ cdef void sorted_set_expect(SortedSet* s, uint64_t members, uint64_t first_bytes
 
 # Whether the member is there: s.score. Packed O(members), tree O(log members).
 cdef bint sorted_set_find(SortedSet* s, const uint8_t* name, uint64_t n) noexcept nogil
-# Writes the member that sorted_set_find() just looked for. STATUS_FULL, STATUS_TOO_LARGE: it is as it was.
+# Writes the member that sorted_set_find() just looked for. REQUIRED: one that is there gets another score. STATUS_FULL, STATUS_TOO_LARGE: it is
+# as it was.
 cdef Status sorted_set_put(SortedSet* s, const uint8_t* name, uint64_t n, double score) noexcept nogil
 # Rank of the member that was found; removes it. `name` may lie in the set.
 cdef uint64_t sorted_set_rank(SortedSet* s, const uint8_t* name, uint64_t n) noexcept nogil
@@ -91,6 +92,8 @@ cdef void sorted_set_remove_ranks(SortedSet* s, uint64_t rank, uint64_t count) n
 # Walks so many members from this rank on, backwards from the last of them to the first. REQUIRED: they are there.
 cdef void sorted_set_walk(SortedSet* s, uint64_t rank, uint64_t count, bint backwards, SortedWalk* w) noexcept nogil
 cdef bint sorted_set_next(SortedWalk* w, Member* out) noexcept nogil
+# Puts members in the order of sorted sets. O(members log members).
+cdef void sorted_set_sort(HashedMember* members, uint64_t count) noexcept nogil
 # Fills an empty set with members in its order, none twice. Marks it as Redis does what it has computed as a whole.
 # O(members log members).
 cdef Status sorted_set_fill(SortedSet* s, HashedMember* members, uint64_t count) noexcept nogil

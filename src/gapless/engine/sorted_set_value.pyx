@@ -178,7 +178,6 @@ cdef void begin_trees(SortedSet* s) noexcept nogil:
     tree_begin(&s.c.fresh + 1, ORDER_SCORED)
     s.c.fresh.marks = s.c.packed[0]
     s.c.tree = &s.c.fresh
-    s.c.dirty = True
 
 
 cdef void retire_trees(SortedSet* s) noexcept nogil:
@@ -209,6 +208,7 @@ cdef Status become_trees(SortedSet* s) noexcept nogil:
             retire_trees(s)
             return status
         p += n
+    s.c.dirty = True
     return STATUS_OK
 
 
@@ -431,6 +431,20 @@ cdef bint sorted_set_next(SortedWalk* w, Member* out) noexcept nogil:
 
 # ---- as a whole
 
+cdef int by_score(const void* a, const void* b) noexcept nogil:
+    cdef const Member* first = &(<const HashedMember*>a).m
+    cdef const Member* second = &(<const HashedMember*>b).m
+    cdef int difference
+    if first.score != second.score:
+        return -1 if first.score < second.score else 1
+    difference = memcmp(first.name, second.name, min(first.bytes, second.bytes))
+    return difference if difference else (first.bytes > second.bytes) - (first.bytes < second.bytes)
+
+
+cdef void sorted_set_sort(HashedMember* members, uint64_t count) noexcept nogil:
+    qsort(members, count, sizeof(HashedMember), by_score)
+
+
 cdef struct Hashed:
     uint64_t hash
     uint64_t at                # of its member
@@ -504,7 +518,9 @@ cdef Status sorted_set_fill(SortedSet* s, HashedMember* members, uint64_t count)
     qsort(order, count, sizeof(Hashed), by_hash)
     begin_trees(s)
     status = insert_all(s, members, order, count)
-    if status != STATUS_OK:
+    if status == STATUS_OK:
+        s.c.dirty = True
+    else:
         retire_trees(s)
     free(order)
     return status

@@ -23,7 +23,7 @@ from gapless.engine.record cimport ZSET_TABLE
 from gapless.engine.reply cimport (
     format_double, reply_array, reply_bulk, reply_double, reply_error, reply_int, reply_null, reply_null_array,
 )
-from gapless.engine.sample cimport Sample, sample_begin, sample_end, sample_next
+from gapless.engine.sample cimport SAMPLED_OF, Sample, sample_begin, sample_end, sample_next
 from gapless.engine.score cimport parse_score
 from gapless.engine.sorted_set_value cimport (
     SCORE_BYTES, Member, SortedSet, SortedWalk, sorted_set_at, sorted_set_expect, sorted_set_find, sorted_set_next, sorted_set_open,
@@ -33,7 +33,6 @@ from gapless.engine.sorted_set_value cimport (
 
 cdef enum:
     SCORES_ON_STACK = 64
-    SAMPLED_OF_MEMBERS = 16    # ZRANDMEMBER of more than one in so many walks them all
     LARGE_BYTES = 64 << 10     # a member of such a size is in two trees
 
 cdef enum Outcome:
@@ -380,7 +379,7 @@ cdef void cmd_zrandmember(Call* call) noexcept nogil:
         return
     if count < 0:
         reply_repeated(call, &s, drawn, scores)
-    elif s.c.tree != NULL and <uint64_t>drawn < members // SAMPLED_OF_MEMBERS:
+    elif s.c.tree != NULL and <uint64_t>drawn < members // SAMPLED_OF:
         reply_sampled(call, &s, drawn, scores)
     else:
         reply_walked(call, &s, drawn, scores)

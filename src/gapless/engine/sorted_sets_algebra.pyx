@@ -23,7 +23,8 @@ from gapless.engine.reply cimport reply_array, reply_bulk, reply_double, reply_e
 from gapless.engine.score cimport parse_score
 from gapless.engine.set_value cimport Set, set_begin, set_find
 from gapless.engine.sorted_set_value cimport (
-    HashedMember, Member, SortedSet, SortedWalk, sorted_set_begin, sorted_set_fill, sorted_set_find, sorted_set_next, sorted_set_walk,
+    HashedMember, Member, SortedSet, SortedWalk, sorted_set_begin, sorted_set_fill, sorted_set_find, sorted_set_next,
+    sorted_set_sort, sorted_set_walk,
 )
 
 cdef enum Operation:
@@ -39,6 +40,8 @@ cdef enum Aggregate:
 
 cdef enum:
     GATHERED_BYTES = 64        # about what is gathered of one member, table included
+    TABLE_HASH_SHIFT = 20
+    LOOK_BACK_KEYS = 8
 
 
 cdef struct Operand:
@@ -182,26 +185,35 @@ cdef inline double weigh(double weight, double score) noexcept nogil:
     return 0 if isnan(score) else score
 
 
+cdef void widen_table(Algebra* a) noexcept nogil:
+    """Twice the slots, at least twice as many as what was found."""
+    cdef uint64_t slots = max(2 * (a.table_mask + 1), <uint64_t>64), i, slot
+    free(a.table)
+    a.table = <uint32_t*>calloc(slots, sizeof(uint32_t))
+    INVARIANT(a.table != NULL and slots <= <uint64_t>1 << 32)
+    a.table_mask = slots - 1
+    for i in range(a.found_count):
+        slot = a.found[i].hash >> TABLE_HASH_SHIFT & a.table_mask
+        while a.table[slot]:
+            slot = (slot + 1) & a.table_mask
+        a.table[slot] = <uint32_t>(i + 1)
+
+
 cdef void unite(Algebra* a) noexcept nogil:
-    cdef uint64_t total = 0, slots = 64, slot, hash
+    cdef uint64_t slot, hash
     cdef Walk w
     cdef Member m
     cdef HashedMember* other
     cdef double score
     cdef int i
     for i in range(a.count):
-        total += a.all[i].members
-    while slots < total * 2:
-        slots *= 2
-    a.table = <uint32_t*>calloc(slots, sizeof(uint32_t))
-    INVARIANT(a.table != NULL and total < <uint64_t>0xffffffff)
-    a.table_mask = slots - 1
-    for i in range(a.count):
         walk(a, &a.all[i], &w)
         while next_member(&w, &m):
+            if a.found_count * 2 >= a.table_mask:
+                widen_table(a)
             score = weigh(a.all[i].weight, m.score)
             hash = hash_of(a, &m)
-            slot = hash >> 20 & a.table_mask
+            slot = hash >> TABLE_HASH_SHIFT & a.table_mask
             while a.table[slot]:
                 other = &a.found[a.table[slot] - 1]
                 if other.hash == hash and other.m.bytes == m.bytes and memcmp(other.m.name, m.name, m.bytes) == 0:
@@ -261,16 +273,6 @@ cdef void subtract(Algebra* a) noexcept nogil:
             gather(a, &m, hash_of(a, &m), m.score)
 
 
-cdef int by_score(const void* a, const void* b) noexcept nogil:
-    cdef const Member* first = &(<const HashedMember*>a).m
-    cdef const Member* second = &(<const HashedMember*>b).m
-    cdef int difference
-    if first.score != second.score:
-        return -1 if first.score < second.score else 1
-    difference = memcmp(first.name, second.name, min(first.bytes, second.bytes))
-    return difference if difference else (first.bytes > second.bytes) - (first.bytes < second.bytes)
-
-
 # ---- commands
 
 cdef bint read_options(Algebra* a, int i, bint storing) noexcept nogil:
@@ -328,12 +330,24 @@ cdef bint read_keys(Algebra* a, int i) noexcept nogil:
     return True
 
 
+cdef bint named_before(const Algebra* a, int i) noexcept nogil:
+    """The same key, a few names before."""
+    cdef int other
+    for other in range(max(0, i - LOOK_BACK_KEYS), i):
+        if a.all[other].members and a.all[other].v.data == a.all[i].v.data:
+            return True
+    return False
+
+
 cdef bint make_room(Algebra* a, int first) noexcept nogil:
     """For what will be gathered, if it is much; False after an error reply."""
-    cdef uint64_t total = 0
+    cdef uint64_t total = a.all[0].members
     cdef int i
-    for i in range(a.count):
-        total += a.all[i].members
+    for i in range(1, a.count):
+        if a.operation == UNION:
+            total += 0 if named_before(a, i) else a.all[i].members
+        elif a.operation == INTERSECTION:
+            total = min(total, a.all[i].members)
     if total * GATHERED_BYTES < 1 << 20 or a.operation == CARDINALITY:
         return True
     return call_room(a.call, total * GATHERED_BYTES) and find_operands(a, first)
@@ -350,6 +364,7 @@ cdef bint compute(Algebra* a, Call* call, int operation, bint storing) noexcept 
     a.all = NULL
     a.found = NULL
     a.table = NULL
+    a.table_mask = 0
     a.found_count = 0
     a.found_room = 0
     if not read_keys(a, at):
@@ -387,7 +402,7 @@ cdef void reply_result(Call* call, int operation) noexcept nogil:
     cdef uint64_t i
     cdef bint pairs
     if compute(&a, call, operation, False):
-        qsort(a.found, a.found_count, sizeof(HashedMember), by_score)
+        sorted_set_sort(a.found, a.found_count)
         pairs = a.scores and call.reply.protocol > 2
         reply_array(call.reply, <int64_t>(a.found_count * 2 if a.scores and not pairs else a.found_count))
         for i in range(a.found_count):
@@ -404,7 +419,7 @@ cdef void store_result(Call* call, int operation) noexcept nogil:
     cdef SortedSet result
     cdef Status status
     if compute(&a, call, operation, True):
-        qsort(a.found, a.found_count, sizeof(HashedMember), by_score)
+        sorted_set_sort(a.found, a.found_count)
         sorted_set_begin(call, &call.argv[1], call.hash, &result)
         status = sorted_set_fill(&result, a.found, a.found_count)
         if status != STATUS_OK:

@@ -196,6 +196,7 @@ cdef class TreeCore:
             "pages_retired": self.f.pages_retired, "bytes_committed": pages_committed(self.f.pages), "leaves": c.leaves,
             "height": self.trees[tree].height, "tree_pages": self.trees[tree].pages,
             "fill": <double>c.bytes_used / <double>c.bytes_room if c.bytes_room else 1.0, "element_bytes_max": self.f.element_bytes_max,
+            "extents": self.extents.count,
         }
         census_free(c)
         return found
