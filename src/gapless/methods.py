@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, cast
@@ -28,16 +29,20 @@ def command_of(name: str) -> str:
     return _COMMANDS.get(name) or name.removesuffix("_iter").replace("_", "|")
 
 
+def _functions() -> list[tuple[str, Callable[..., Any]]]:
+    import redis
+
+    return inspect.getmembers(redis.Redis, inspect.isfunction)
+
+
 @functools.cache
 def redis_py_methods() -> dict[str, Callable[..., Any]]:
     """redis-py's methods for the commands of keys and values that there are, by name."""
-    import redis
-
     from gapless.commands.table import BY_NAME, look_up
 
     return {
         name: function
-        for name, function in inspect.getmembers(redis.Redis, inspect.isfunction)
+        for name, function in _functions()
         if look_up(command_of(name).encode()) and BY_NAME[command_of(name).partition("|")[0]].group in GROUPS
     }
 
@@ -60,8 +65,9 @@ class Methods(ABC):
         if name.startswith("_") or name not in redis_py_methods():
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(text, name=name, obj=self)
-        for each, function in redis_py_methods().items():
-            if each not in Methods.__dict__:
+        for each, function in _functions():
+            shared = re.match(r"_[a-z]", each) and function.__module__.startswith("redis.commands")
+            if (shared or each in redis_py_methods()) and each not in Methods.__dict__:
                 setattr(Methods, each, function)
         return getattr(self, name)
 

@@ -236,11 +236,150 @@ def test_places_in_a_long_list(store: gapless.Store) -> None:
     view.clear()
 
 
+# ---- sorted sets
+
+SCORES = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 1.0, 2.0, 1e300, float("inf"), float("-inf")])
+SCORED = st.dictionaries(ELEMENTS, SCORES, max_size=8)
+
+
+@given(
+    history=actions(
+        ("__getitem__", ELEMENTS), ("__setitem__", ELEMENTS, SCORES), ("__delitem__", ELEMENTS),
+        ("__contains__", ELEMENTS | st.none()), ("__len__",), ("get", ELEMENTS), ("get", ELEMENTS, SCORES),
+        ("pop", ELEMENTS), ("pop", ELEMENTS, SCORES), ("setdefault", ELEMENTS, SCORES), ("update", SCORED), ("clear",),
+    ),
+    bounds=st.tuples(SCORES, SCORES),
+    ranks=st.tuples(PLACES, PLACES | st.none()),
+)  # fmt: skip
+def test_a_sorted_set_is_a_dict_in_order(
+    store: gapless.Store,
+    history: list[Callable[[Any], Any]],
+    bounds: tuple[float, float],
+    ranks: tuple[int, int | None],
+) -> None:
+    view, model = store.sorted_set("sorted"), dict[bytes, float]()
+    assert isinstance(view, MutableMapping)
+    view.clear()
+    for action in history:
+        assert outcome(action, view) == outcome(action, model)
+        assert view == model
+        assert bool(view) is bool(model)
+    order = sorted(model.items(), key=lambda pair: (pair[1], pair[0]))
+    low, high = min(bounds), max(bounds)
+    between = [pair for pair in order if low <= pair[1] <= high]
+    assert list(view.items()) == order
+    assert list(view) == [member for member, _ in order]
+    assert list(view.values()) == [score for _, score in order]
+    assert list(reversed(view)) == [member for member, _ in order][::-1]
+    assert list(reversed(view.items())) == order[::-1]
+    assert view.range(*ranks) == order[slice(*ranks)]
+    assert view.range(*ranks, reverse=True) == order[::-1][slice(*ranks)]
+    assert view.between(low, high) == between
+    assert view.between(low, high, reverse=True, limit=2) == between[::-1][:2]
+    assert view.count(low, high) == len(between)
+    for rank, (member, _) in enumerate(order):
+        assert (view.rank(member), view.rank(member, reverse=True)) == (rank, len(order) - 1 - rank)
+    assert view.remove_between(low, high) == len(between)
+    order = [pair for pair in order if pair not in between]
+    while order:
+        assert view.popitem() == order.pop()
+        if order:
+            assert view.popmin() == order.pop(0)
+    for take in (view.popitem, view.popmin, view.popmax):
+        with pytest.raises(KeyError):
+            take()
+
+
+def test_a_score_is_added_to(store: gapless.Store) -> None:
+    view = store.sorted_set("scores")
+    assert view.increment("a") == 1.0
+    assert view.increment("a", -2.5) == -1.5
+    view.update([("b", 1)], c=2)
+    assert view == {b"a": -1.5, b"b": 1.0, b"c": 2.0}
+    assert view.between("(1", 2) == [(b"c", 2.0)]
+    with pytest.raises(KeyError):
+        view.rank("no")
+    with pytest.raises(gapless.ResponseError, match="not a valid float"):
+        view["a"] = "x"  # type: ignore[assignment]
+    view.clear()
+
+
+def test_a_sorted_set_is_walked_in_order_while_it_changes(store: gapless.Store) -> None:
+    for reverse in (False, True):
+        view = store.sorted_set("walked")
+        view.update((f"m{n:05}", n // 100) for n in range(10_000))
+        met: list[tuple[bytes, float]] = []
+        for count, pair in enumerate(reversed(view.items()) if reverse else view.items()):
+            met.append(pair)
+            if count % 100 == 0:
+                # The one just met, so that the next step has nothing to go on from, and some before and behind.
+                del view[pair[0]]
+                view[f"new{count}"] = count % 97
+                view.pop(f"m{count * 31 % 1000:05}", None)
+        stayed = set(view.items())
+        assert {pair for pair in stayed if pair[0].startswith(b"m")} <= set(met)
+        assert met == sorted(met, key=lambda pair: (pair[1], pair[0]), reverse=reverse)
+        assert len(met) == len(set(met))
+        view.clear()
+
+
+# ---- streams
+
+
+def test_a_stream_is_appended_to_and_walked(store: gapless.Store) -> None:
+    view = store.stream("stream")
+    assert (len(view), list(view), list(reversed(view)), bool(view)) == (0, [], [], False)
+    ids = [view.append({"n": n, "kind": "x" * (n % 50)}) for n in range(2000)]
+    entries = [(entry, {b"n": b"%d" % n, b"kind": b"x" * (n % 50)}) for n, entry in enumerate(ids)]
+    assert list(view) == entries
+    assert list(reversed(view)) == entries[::-1]
+    assert len(view) == 2000
+    assert view[ids[7]] == entries[7][1]
+    assert ids[7] in view
+    assert view.range(ids[10], ids[12]) == entries[10:13]
+    assert view.range(b"(" + ids[10], ids[12]) == entries[11:13]
+    assert view.range(limit=3) == entries[:3]
+    assert view.range(reverse=True, limit=2) == entries[:-3:-1]
+    del view[ids[7]]
+    assert ids[7] not in view
+    for missing in (lambda: view[ids[7]], lambda: view.__delitem__(ids[7])):
+        with pytest.raises(KeyError):
+            missing()
+    assert view.trim(minid=ids[100]) == 99
+    assert view.trim(1000) == 900
+    assert view.append({"a": 1}, maxlen=10, about=False) in view
+    assert len(view) == 10
+    with pytest.raises(TypeError, match="either maxlen or minid"):
+        view.trim()
+    with pytest.raises(gapless.ResponseError, match="equal or smaller"):
+        view.append({"a": 1}, "1-1")
+    assert None not in view
+    assert repr(view).startswith(f"StreamView('stream', [({ids[-9]!r}, {{b'n': b'1991', ")
+    view.clear()
+
+
+def test_a_stream_meets_what_is_appended_meanwhile(store: gapless.Store) -> None:
+    view = store.stream("grows")
+    for n in range(1000):
+        view.append({"n": n}, f"{n + 1}-0")
+    met = []
+    for entry, _ in view:
+        met.append(entry)
+        if len(met) <= 100:
+            view.append({"late": len(met)}, f"{5000 + len(met)}-0")
+        elif len(met) == 300:
+            del view["900-0"]
+    assert len(met) == 1099
+    assert met == sorted(met, key=lambda entry: int(entry.split(b"-")[0]))
+    view.clear()
+
+
 # ---- all of them
 
 VIEWS: list[tuple[str, Callable[[Any], Any], Callable[[Any, int], Any]]] = [
     ("hash", lambda s: s.hash("many"), lambda view, n: view.__setitem__(f"e{n}", n)),
     ("set", lambda s: s.set("many"), lambda view, n: view.add(f"e{n}")),
+    ("sorted set", lambda s: s.sorted_set("many"), lambda view, n: view.__setitem__(f"e{n}", n * 7919 % 10_007)),
 ]
 
 
@@ -272,8 +411,10 @@ def test_they_are_shown_short(store: gapless.Store) -> None:
     assert repr(store.set("s")) == "SetView('s', {b'0', b'1', b'2', b'3', b'4', b'5', ...})"
     assert repr(store.set("none")) == "SetView('none', {})"
     store.rpush("l", *range(100))
+    store.zadd("z", {"a": 1, "b": 0.5})
     assert repr(store.list("l")) == "ListView('l', [b'0', b'1', b'2', b'3', b'4', b'5', ...])"
-    store.delete("h", "s", "l")
+    assert repr(store.sorted_set("z")) == "SortedSetView('z', {b'b': 0.5, b'a': 1.0})"
+    store.delete("h", "s", "l", "z")
 
 
 def test_another_type_under_the_key(store: gapless.Store) -> None:
@@ -282,7 +423,8 @@ def test_another_type_under_the_key(store: gapless.Store) -> None:
         lambda: store.hash("text")["f"], lambda: store.hash("text").update(f="v"), lambda: len(store.set("text")),
         lambda: list(store.set("text")), lambda: "m" in store.set("text"), lambda: store.hash("text") == {},
         lambda: repr(store.hash("text")), lambda: store.list("text")[0], lambda: list(store.list("text")),
-        lambda: store.list("text").pop(), lambda: store.list("text").insert(0, "v"),
+        lambda: store.list("text").pop(), lambda: store.list("text").insert(0, "v"), lambda: store.sorted_set("text")["m"],
+        lambda: list(store.sorted_set("text")), lambda: store.sorted_set("text").popmin(),
     ):  # fmt: skip
         with pytest.raises(TypeError, match="WRONGTYPE"):
             use()
