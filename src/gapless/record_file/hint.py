@@ -53,11 +53,6 @@ class Stamp(NamedTuple):
     mtime_ns: int
     fingerprint: int
 
-    @classmethod
-    def of(cls, source: Source, size: int) -> Stamp:
-        stat = source.stat()
-        return cls(stat.st_dev, stat.st_ino, size, stat.st_mtime_ns, source.fingerprint(size))
-
 
 @dataclass
 class Loaded:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import orjson
 
-from gapless.errors import ClosedError, RecordsWarning
+from gapless.errors import ClosedError, GaplessError, RecordsWarning
 from gapless.record_file.compaction import copy_live
 from gapless.record_file.hint import Delete, Hint, HintError, Stamp, identity, write_hint
 from gapless.record_file.lock import WriterLock
@@ -80,6 +80,14 @@ def records(
     when there is another writer, OSError as `open()` does, ValueError for wrong arguments.
     """
     return Records(path, key, also, readonly=readonly, sync=sync, progress=progress)
+
+
+def hinted_fields(path: str | os.PathLike[str]) -> tuple[str, tuple[str, ...]] | None:
+    """The key and the other fields that the hint file of `path` is for; None without one."""
+    try:
+        return Hint(f"{os.path.realpath(path)}.hint").fields
+    except (OSError, HintError):
+        return None
 
 
 class Records:
@@ -151,11 +159,12 @@ class Records:
             self.skipped, self.skipped_count, self._skipped_before = [], 0, 0
             self._index = OffsetIndex(self.key, self.also, secrets.randbits(64))
             self._scan(self._progress, warn)
+        end = self._index.end
+        self._wants_hint = rebuilt or end - indexed > end // 8
         if not self.readonly:
-            end = self._index.end
             if self._seen.size > end:
                 self._cut_torn_line()
-            if rebuilt or end - indexed > end // 8:
+            if self._wants_hint:
                 self._write_hint()
 
     def _open_hint(self) -> None:
@@ -273,10 +282,15 @@ class Records:
             f"beginning with {begin!r}"
         )
 
+    def _stamp(self) -> Stamp:
+        # The time is of when it was looked at: what was changed in place since is not in the index.
+        fingerprint = self._source.fingerprint(self._index.end)
+        return Stamp(self._seen.device, self._seen.inode, self._index.end, self._seen.mtime_ns, fingerprint)
+
     def _write_hint(self) -> None:
-        stamp = Stamp.of(self._source, self._index.end)
-        write_hint(self._hint_path, self._index, stamp, self.skipped, self.skipped_count)
-        self._hint = Hint(self._hint_path, writable=True)
+        write_hint(self._hint_path, self._index, self._stamp(), self.skipped, self.skipped_count)
+        self._wants_hint = False
+        self._hint = Hint(self._hint_path, writable=not self.readonly)
         self._hint_seen = self._hint.identity
 
     # ---- following what others do
@@ -461,6 +475,11 @@ class Records:
                     self._append(batch)
         return count
 
+    @staticmethod
+    def can_hold(record: Record, key: str) -> bool:
+        """Whether a record, as JSON has it, has a usable key: a string, number or boolean."""
+        return record.get(key) is not None and can_be_found(record[key])
+
     def _line(self, record: Record) -> tuple[bytes, Record]:
         if not isinstance(record, dict):
             raise TypeError(f"a record is a dict, not {type(record).__name__}")
@@ -472,7 +491,7 @@ class Records:
         stored: Record = orjson.loads(line)
         if self.key not in stored:
             raise ValueError(f"the record has no {self.key!r}")
-        if not can_be_found(stored[self.key]) or stored[self.key] is None:
+        if not self.can_hold(stored, self.key):
             raise ValueError(f"the record's {self.key!r} is neither string, number nor boolean")
         return line, stored
 
@@ -585,6 +604,26 @@ class Records:
 
     # ---- the end
 
+    def leave_hint(self) -> bool:
+        """Leave a hint for the next although this one only reads; returns whether a good one is there.
+
+        Not while somebody writes, who leaves one himself, nor where nothing can be written.
+        """
+        with self._thread:
+            self._refresh()
+            if self._wants_hint:
+                try:
+                    lock = WriterLock(f"{self._path}.lock", self.name)
+                except (GaplessError, OSError):
+                    return False
+                try:
+                    self._write_hint()
+                except OSError:
+                    return False
+                finally:
+                    lock.release()
+            return True
+
     def close(self) -> None:
         """Close it: sync as `sync` says, and leave a hint for the next. May be called again."""
         with self._thread:
@@ -607,7 +646,7 @@ class Records:
         if self._hint.torn:
             self._write_hint()
         elif self._hint.unsettled or self._hint.stamp.size != self._index.end:
-            self._hint.log_stamp(Stamp.of(self._source, self._index.end))
+            self._hint.log_stamp(self._stamp())
 
     def __enter__(self) -> Records:
         return self
