@@ -5,15 +5,20 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gapless.pipeline import Pipeline as Pipeline
+    from gapless.record_file.records import Records as Records
+    from gapless.record_file.records import records as records
     from gapless.store import Store as Store
     from gapless.store import open as open  # noqa: A004
 
 _STORE = {"Pipeline", "Store", "open"}
+_RECORDS = {"Records", "records"}
 _ERRORS = {
     "ClosedError",
     "GaplessError",
     "JournalError",
+    "LockedError",
     "OutOfMemoryError",
+    "RecordsWarning",
     "ResponseError",
     "WrongTypeError",
 }
@@ -25,6 +30,10 @@ def __getattr__(name: str) -> object:
         from gapless import store
 
         return getattr(store, name)
+    if name in _RECORDS:
+        from gapless.record_file import records
+
+        return getattr(records, name)
     if name in _ERRORS:
         from gapless import errors
 

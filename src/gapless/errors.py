@@ -25,3 +25,11 @@ class JournalError(GaplessError, NotImplementedError):
 
 class ClosedError(GaplessError):
     """The store was closed."""
+
+
+class LockedError(GaplessError):
+    """Another process writes there; the text names it."""
+
+
+class RecordsWarning(UserWarning):
+    """Something in a file of records is not what it should be, and was left out."""

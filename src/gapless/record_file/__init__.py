@@ -1,0 +1,1 @@
+"""Records in a file of JSON lines: `gapless.records()`. Knows nothing of the engine but its hash."""
