@@ -23,6 +23,8 @@ CONTAINERS = frozenset(
     b" XGROUP XINFO".split()
 )
 
+TIMES_OF_STREAMS = frozenset({b"idle", b"inactive", b"seen-time", b"active-time", b"radix-tree-nodes"})
+
 MONITOR_LINE = re.compile(rb"\+(\d+\.\d{6}) \[(\d+) ([^]]+)\] (.*)\r\n", re.DOTALL)
 
 
@@ -160,9 +162,53 @@ def another_hash(left: bytes, right: bytes) -> str | None:
     return None
 
 
+def another_stream(left: bytes, right: bytes) -> str | None:
+    """Entries node by node, groups and their consumers; what was delivered or seen at some moment is some milliseconds apart."""
+    ours, theirs = dump_payload.stream_of(left), dump_payload.stream_of(right)
+    if ours.shape() != theirs.shape():
+        return "another stream"
+    times = zip(ours.times, theirs.times, strict=True)
+    return "other times" if any(abs(a - b) > MILLISECONDS_TOLERANCE for a, b in times) else None
+
+
+def near_times(args: Args, left: Reply, right: Reply) -> str | None:
+    """The same but for milliseconds, of the epoch or since something happened; and for nodes of the tree, each server's own."""
+    if left.kind == right.kind == ":" and min(left.integer, right.integer) >= 0:
+        far = abs(left.integer - right.integer) > MILLISECONDS_TOLERANCE
+        return f"{left.integer} and {right.integer} are too far apart" if far else None
+    if left.kind != right.kind or left.text != right.text or len(left.children) != len(right.children):
+        return "replies must be the same but for times"
+    before = None
+    for ours, theirs in zip(left.children, right.children, strict=True):
+        if before in TIMES_OF_STREAMS or (not ours.text and ours.children):
+            reason = near_times(args, ours, theirs)
+        else:
+            reason = None if ours == theirs else "replies must be the same but for times"
+        if reason:
+            return reason
+        before = ours.text
+    return None
+
+
+def near_pending(args: Args, left: Reply, right: Reply) -> str | None:
+    """XPENDING: each with the milliseconds since its delivery."""
+    if left.kind != right.kind or len(left.children) != len(right.children):
+        return "other type or number of entries"
+    for ours, theirs in zip(left.children, right.children, strict=True):
+        if len(ours.children) != 4 or len(theirs.children) != 4:
+            return "no entries that are pending"
+        if any(ours.children[i] != theirs.children[i] for i in (0, 1, 3)):
+            return "another entry is pending"
+        reason = near(MILLISECONDS_TOLERANCE)(args, ours.children[2], theirs.children[2])
+        if ours.children[2] != theirs.children[2] and reason:
+            return reason
+    return None
+
+
 def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
-    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own, and for the nodes of a
-    list, which gapless tells exactly only of what is pushed and popped.
+    """Byte for byte, but for fields of hashes and members of sets, which each server has in an order of its own; for the nodes of a
+    list, which gapless tells exactly only of what is pushed and popped; and for what was deleted in a node of a stream, which only Redis
+    remembers.
     """
     if not left.is_bulk or not right.is_bulk:
         return "one of them is null"
@@ -174,6 +220,8 @@ def same_dump(args: Args, left: Reply, right: Reply) -> str | None:
     if dump_payload.is_list(left.payload) and dump_payload.is_list(right.payload):
         same = dump_payload.list_of(left.payload) == dump_payload.list_of(right.payload)
         return None if same else "other elements"
+    if dump_payload.is_stream(left.payload) and dump_payload.is_stream(right.payload):
+        return another_stream(left.payload, right.payload)
     return "payloads must be the same"
 
 
@@ -257,11 +305,16 @@ def help_text(args: Args, left: Reply, right: Reply) -> str | None:
     return None
 
 
+ONLY_IN_GAPLESS = frozenset({b"keyrange"})
+"""Commands that Redis does not have."""
+
+
 def subset(args: Args, left: Reply, right: Reply) -> str | None:
     """Every element is one of Redis's; there may be fewer."""
     if left.kind != right.kind:
         return f"{left.kind} and {right.kind} are different types"
-    unknown = {repr(c.text) for c in right.children} - {repr(c.text) for c in left.children}
+    added = {repr(name) for name in ONLY_IN_GAPLESS}
+    unknown = {repr(c.text) for c in right.children} - {repr(c.text) for c in left.children} - added
     return f"Redis has no {', '.join(sorted(unknown))}" if unknown else None
 
 
@@ -304,6 +357,8 @@ def same_command_rows_by_name(left: Reply, right: Reply) -> str | None:
     rows = {row.children[0].payload: row for row in left.children}
     for row in right.children:
         name = row.children[0].payload
+        if name in ONLY_IN_GAPLESS:
+            continue
         reason = same_command_row(rows[name], row) if name in rows else f"Redis has no {name.decode()}"
         if reason:
             return reason
@@ -344,6 +399,8 @@ def same_command_docs(args: Args, left: Reply, right: Reply) -> str | None:
         return f"{left.kind} and {right.kind} are different types"
     ours, theirs = left.pairs(), right.pairs()
     for name, entry in theirs.items():
+        if name in ONLY_IN_GAPLESS:
+            continue
         if name not in ours:
             return f"Redis has no {name.decode()}"
         wanted, given = ours[name].pairs(), entry.pairs()
@@ -379,10 +436,17 @@ COMPARERS: dict[bytes, Comparer] = {
     b"SSCAN": one_collection_step,
     b"SPOP": same_count,
     b"SRANDMEMBER": same_count,
+    b"ZSCAN": one_collection_step,
+    b"ZRANDMEMBER": same_count,
     b"HTTL": near_each(SECONDS_TOLERANCE),
     b"HPTTL": near_each(MILLISECONDS_TOLERANCE),
     b"HEXPIRETIME": near_each(SECONDS_TOLERANCE),
     b"HPEXPIRETIME": near_each(MILLISECONDS_TOLERANCE),
+    b"XPENDING": near_pending,
+    b"XINFO CONSUMERS": near_times,
+    b"XINFO STREAM": near_times,
+    b"XGROUP HELP": same_count,
+    b"XINFO HELP": same_count,
     b"RANDOMKEY": same_shape,
     b"KEYS": same_members,
     b"SCAN": one_scan_step,

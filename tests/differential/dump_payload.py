@@ -1,11 +1,13 @@
-"""What DUMP sends for a string, made, and for a hash, list or set, read, independently of the code under test.
+"""What DUMP sends for a string, made, and for a hash, list, set or stream, read, independently of the code under test.
 
 type (1 byte, 0: string) | length and encoding | bytes | RDB version (2 bytes) | CRC-64 (8 bytes)
 
-Version and checksum are little-endian. Hashes: `hash_of`. Lists: `list_of`. Sets: `set_of`.
+Version and checksum are little-endian. `hash_of`, `list_of`, `set_of` and `stream_of` read.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 FOOTER_BYTES = 10
 LZF_ENCODING = 0xC3
@@ -89,6 +91,97 @@ def list_of(payload: bytes) -> list[bytes]:
         elements += [node] if container == LIST_PLAIN else _listpack(node)
     assert at == len(payload) - FOOTER_BYTES
     return elements
+
+
+STREAM = 21
+
+
+@dataclass
+class Stream:
+    """Nodes are lists of entries: ID, names and values. Groups: name, last ID, entries read, pending ones with their deliveries, and consumers
+    with the IDs of theirs. All times are in `times`, in order.
+    """
+
+    nodes: list[list[tuple[tuple[int, int], tuple[bytes, ...]]]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    groups: list[tuple[object, ...]] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+
+    def shape(self) -> tuple[object, ...]:
+        """All but the times, of which those that are no times (-1: never) count."""
+        return self.nodes, self.numbers, self.groups, [time for time in self.times if time < 0]
+
+
+def is_stream(payload: bytes) -> bool:
+    """Is it a stream in the form that Redis 8.2 writes?"""
+    return len(payload) > FOOTER_BYTES and payload[0] == STREAM
+
+
+def stream_of(payload: bytes) -> Stream:
+    """What the payload says, deleted entries left out."""
+    stream = Stream()
+    count, at = _length(payload, 1)
+    for _ in range(count):
+        key, at = _string(payload, at)
+        pack, at = _string(payload, at)
+        stream.nodes.append(_entries(_id(key), _listpack(pack)))
+    for _ in range(8):
+        number, at = _length(payload, at)
+        stream.numbers.append(number)
+    count, at = _length(payload, at)
+    for _ in range(count):
+        at = _group(payload, at, stream)
+    return stream
+
+
+def _id(key: bytes) -> tuple[int, int]:
+    return int.from_bytes(key[:8], "big"), int.from_bytes(key[8:16], "big")
+
+
+def _entries(first: tuple[int, int], words: list[bytes]) -> list[tuple[tuple[int, int], tuple[bytes, ...]]]:
+    fields = int(words[2])
+    names = words[3 : 3 + fields]
+    at, found = 4 + fields, []
+    while at < len(words):
+        flags, ms, seq = map(int, words[at : at + 3])
+        at += 3
+        if flags & 2:
+            pairs = [word for pair in zip(names, words[at : at + fields], strict=True) for word in pair]
+            at += fields + 1
+        else:
+            count = int(words[at])
+            pairs = words[at + 1 : at + 1 + 2 * count]
+            at += 2 * count + 2
+        if not flags & 1:
+            found.append((((first[0] + ms) % 2**64, (first[1] + seq) % 2**64), tuple(pairs)))
+    return found
+
+
+def _time(payload: bytes, at: int, stream: Stream) -> int:
+    stream.times.append(int.from_bytes(payload[at : at + 8], "little", signed=True))
+    return at + 8
+
+
+def _group(payload: bytes, at: int, stream: Stream) -> int:
+    name, at = _string(payload, at)
+    numbers, pending, consumers = [], [], []
+    for _ in range(3):
+        number, at = _length(payload, at)
+        numbers.append(number)
+    count, at = _length(payload, at)
+    for _ in range(count):
+        entry = _id(payload[at : at + 16])
+        deliveries, at = _length(payload, _time(payload, at + 16, stream))
+        pending.append((entry, deliveries))
+    count, at = _length(payload, at)
+    for _ in range(count):
+        consumer, at = _string(payload, at)
+        at = _time(payload, _time(payload, at, stream), stream)
+        owned, at = _length(payload, at)
+        consumers.append((consumer, [_id(payload[at + 16 * i : at + 16 * i + 16]) for i in range(owned)]))
+        at += 16 * owned
+    stream.groups.append((name, numbers, pending, consumers))
+    return at
 
 
 def _string(payload: bytes, at: int) -> tuple[bytes, int]:

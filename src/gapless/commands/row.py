@@ -60,11 +60,12 @@ class Keys:
 
     The first is at `index`; `last` counts from it, or from the end when negative; every `step`-th is one.
     `counted`: at `index` is how many there are, and they follow.
+    `keyword`: they follow this word, looked for from `index` on. `limit`: keys are one in so many of those.
     `unknown`: rows do not tell where they are; the key follows the last such word, and is none where the word
     is empty.
     """
 
-    __slots__ = ("counted", "flags", "index", "last", "note", "step", "unknown")
+    __slots__ = ("counted", "flags", "index", "keyword", "last", "limit", "note", "step", "unknown")
 
     def __init__(
         self,
@@ -74,6 +75,8 @@ class Keys:
         step: int = 1,
         note: str | None = None,
         counted: bool = False,
+        keyword: str | None = None,
+        limit: int = 0,
         unknown: str | None = None,
     ) -> None:
         self.flags = flags
@@ -82,6 +85,8 @@ class Keys:
         self.step = step
         self.note = note
         self.counted = counted
+        self.keyword = keyword
+        self.limit = limit
         self.unknown = unknown
 
     def positions(self, words: list[bytes]) -> range:
@@ -95,8 +100,16 @@ class Keys:
             if self.index + count >= len(words):
                 count = 0
             return range(self.index + 1, self.index + 1 + count)
-        last = len(words) + self.last if self.last < 0 else self.index + self.last
-        return range(self.index, min(last, len(words) - 1) + 1, self.step)
+        first = self.index
+        if self.keyword is not None:
+            named = [at for at in range(first, len(words) - 1) if words[at].upper() == self.keyword.encode()]
+            if not named:
+                return range(0)
+            first = named[0] + 1
+        last = len(words) + self.last if self.last < 0 else first + self.last
+        if self.limit:
+            last = first + (len(words) - first) // self.limit - 1
+        return range(first, min(last, len(words) - 1) + 1, self.step)
 
 
 class Command:

@@ -69,7 +69,12 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.set_intset_members = 512
     d.set_listpack_members = 128
     d.set_listpack_bytes = 64
+    d.hll_sparse_bytes = 3000
+    d.stream_node_bytes = 4096
+    d.stream_node_entries = 100
     d.list_listpack_size = -2
+    d.zset_listpack_members = 128
+    d.zset_listpack_bytes = 64
     dispatch_calibrate(d)
     return d
 
@@ -199,13 +204,18 @@ cdef size_t _shown(char* out, const Arg* arg, size_t most) noexcept nogil:
 
 
 cdef void reply_wrong_subcommand(Call* call) noexcept nogil:
-    """What DEBUG answers when a subcommand is not given the number of arguments it takes."""
-    cdef char text[NAME_SHOWN_MAX + 96]
-    cdef size_t n = 57
+    """What a container answers when a subcommand is not given the arguments it takes."""
+    cdef char text[NAME_SHOWN_MAX + 128]
+    cdef size_t n = 57, i
     memcpy(text, b"ERR unknown subcommand or wrong number of arguments for '", n)
     n += _shown(text + n, &call.argv[1], NAME_SHOWN_MAX)
-    memcpy(text + n, b"'. Try DEBUG HELP.", 18)
-    reply_error_bytes(call.reply, <uint8_t*>text, n + 18)
+    memcpy(text + n, b"'. Try ", 7)
+    n += 7
+    for i in range(call.argv[0].size):
+        text[n + i] = <char>(call.argv[0].data[i] & ~0x20)
+    n += call.argv[0].size
+    memcpy(text + n, b" HELP.", 6)
+    reply_error_bytes(call.reply, <uint8_t*>text, n + 6)
 
 
 cdef bint _refused(Dispatch* d, Call* call, const Command* c) noexcept nogil:

@@ -30,6 +30,7 @@ cdef struct ListpackEntry:
 
 # Bytes that an element takes in a listpack, its length backwards counted.
 cdef uint32_t listpack_entry_bytes(const uint8_t* data, uint32_t n) noexcept nogil
+cdef uint32_t listpack_number_bytes(int64_t number) noexcept nogil
 # Begins a listpack at the end of `out`; where it begins, for listpack_end().
 cdef size_t listpack_begin(Reply* out) noexcept nogil
 cdef void listpack_add(Reply* out, const uint8_t* data, uint32_t n) noexcept nogil

@@ -50,6 +50,10 @@ cdef uint32_t listpack_entry_bytes(const uint8_t* data, uint32_t n) noexcept nog
     return n + backwards_bytes(n)
 
 
+cdef uint32_t listpack_number_bytes(int64_t number) noexcept nogil:
+    return number_bytes(number) + 1
+
+
 cdef void add_length_backwards(Reply* out, uint64_t n) noexcept nogil:
     cdef uint8_t[8] bytes
     cdef int i, count = <int>backwards_bytes(n)

@@ -16,8 +16,8 @@ hash in the record (4 bytes a key, and splitting a bucket has to touch the recor
 a fixed header (8 bytes more for the commonest record).
 
 RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
-cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a list what
-it keeps behind its one Tree: the record owns their pages, as it owns an extent.
+cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a list or stream
+what it keeps behind them: the record owns their pages, as it owns an extent.
 
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
@@ -40,6 +40,7 @@ cdef enum:
     RECORD_TREES = 0x40          # of byte 1, of collections
     RECORD_MAKING_MASK = 0xc0    # of byte 1: RAW, TEXT, TREES
     TREE_BYTES = 16              # sizeof(Tree)
+    STREAM_TREES = 2             # that a stream's value begins with
     LIST_NODES_BYTES = 24        # sizeof(ListNodes), see list_nodes.pxd
 
 
@@ -63,6 +64,9 @@ cdef enum:
     SET_TABLE = 2
     # And of a list: see list_value.pxd.
     LIST_QUICKLIST = 1
+    # The same of a sorted set: see sorted_set_value.pxd.
+    ZSET_TABLE = 1
+    ZSET_MINUS = 2
 
 
 cdef struct Record:
@@ -132,11 +136,15 @@ cdef inline bint record_has_trees(const Record* r) noexcept nogil:
 
 cdef inline uint32_t record_trees(const Record* r) noexcept nogil:
     """How many Trees its value begins with, if it has any."""
+    if (r.flags & RECORD_TYPE_MASK) == TYPE_STREAM:
+        return STREAM_TREES
     return 1 if (r.flags & RECORD_TYPE_MASK) == TYPE_LIST else <uint32_t>(r.value_bytes // TREE_BYTES)
 
 
 cdef inline uint32_t record_trees_bytes(const Record* r) noexcept nogil:
-    """How long the value of so many Trees is."""
+    """How long the value of so many Trees is; a stream's as long as it likes."""
+    if (r.flags & RECORD_TYPE_MASK) == TYPE_STREAM:
+        return max(<uint32_t>r.value_bytes, STREAM_TREES * TREE_BYTES)
     return record_trees(r) * TREE_BYTES + (LIST_NODES_BYTES if (r.flags & RECORD_TYPE_MASK) == TYPE_LIST else 0)
 
 

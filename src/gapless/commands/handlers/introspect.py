@@ -25,13 +25,19 @@ def _key_spec(spec: Keys) -> dict[object, object]:
     found["flags"] = _words(spec.flags.split())
     if spec.unknown is not None:
         return {**found, **{name: {"type": "unknown", "spec": {}} for name in ("begin_search", "find_keys")}}
-    found["begin_search"] = {"type": "index", "spec": {"index": spec.index}}
+    if spec.keyword:
+        found["begin_search"] = {
+            "type": "keyword",
+            "spec": {"keyword": spec.keyword, "startfrom": spec.index},
+        }
+    else:
+        found["begin_search"] = {"type": "index", "spec": {"index": spec.index}}
     if spec.counted:
         found["find_keys"] = {"type": "keynum", "spec": {"keynumidx": 0, "firstkey": 1, "keystep": spec.step}}
     else:
         found["find_keys"] = {
             "type": "range",
-            "spec": {"lastkey": spec.last, "keystep": spec.step, "limit": 0},
+            "spec": {"lastkey": spec.last, "keystep": spec.step, "limit": spec.limit},
         }
     return found
 
