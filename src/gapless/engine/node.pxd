@@ -4,14 +4,14 @@
     | header  | directory: one entry an item ->  | free | <- items, in any order, some dead |
 
     offset  size  header
-    0       1     bits 0-5 level (0: leaf), bit 6 NARROW, bit 7 EXTENTS (of retired trees: leaves hold elements in extents)
+    0       1     bits 0-4 level (0: leaf), bit 5 EVEN, bit 6 NARROW, bit 7 EXTENTS (of retired trees: leaves hold elements in extents)
     1       1     shift     a finger is (head - base) >> shift, 0 below base, at most 0xffff
     2       2     count     of items
     4       2     payload   offset of the lowest byte that items take
     6       2     dead      bytes of payload that belong to no item any more
     8       4     next      leaf to the right, 0: none; in the root of a retired tree, the next retired root
     12      4     previous  leaf to the left
-    16      8     base
+    16      8     base      EVEN: bytes of an item u16, of the page u16
 
     entry   4     bits 0-15 offset of the item, bits 16-31 its finger; ascending, so that the search reads 4 bytes an item
             2     NARROW (no keys): the offset only
@@ -21,6 +21,10 @@
                   inner: child page u32, elements below it u32, separator: a lower bound of the keys below it; of the first item: none
                   inner, EXTENT: child page u32, elements below it u32, head of the separator u64, extent handle u64,
                   offset of the separator's tail in the extent u32 (bit 31: OWNED), length of the tail u32
+
+A node without keys whose items are all of one length is EVEN: it has no directory, its items lie side by side in order from `payload` on,
+free room before and behind them. What elements of the same length cost a list is their bytes and one more. An item of another length
+gives the node a directory.
 
 A separator that would be long where the element it is made of lies in an extent is that element's whole key, where it lies: the element is then
 the first of its leaf as long as it is there, for no key is between. When it goes the separator has the extent for its OWN.
@@ -39,13 +43,15 @@ from gapless.engine.base cimport load_u32, load_u64, store_u32, store_u64
 
 cdef enum:
     NODE_HEADER_BYTES = 24
-    NODE_LEVEL_MASK = 0x3f
+    NODE_LEVEL_MASK = 0x1f
+    NODE_EVEN = 0x20
     NODE_NARROW = 0x40
     NODE_EXTENTS = 0x80
     INNER_HEAD_BYTES = 8        # child and count, before the separator
     ITEM_LONG = 0x80
     ITEM_EXTENT = 0x40
     EXTENT_ITEM_BYTES = 26      # an item whose element is in an extent, its length counted
+    EVEN_ITEM_BYTES_MIN = 3     # so that a page has no more of them than with a directory
     BARE_ITEM_BYTES = 9         # an inner item without a separator
     REFERENCE_BYTES = 24        # what stands for a separator in an extent
     REFERENCE_OWNED = 0x80000000
@@ -62,8 +68,27 @@ cdef packed struct Node:        # 24 bytes
     uint64_t base
 
 
+cdef inline uint32_t entry_bytes(uint32_t kind) noexcept nogil:
+    """What an item takes in the directory."""
+    return 0 if kind & NODE_EVEN else 2 if kind & NODE_NARROW else 4
+
+
 cdef inline uint32_t node_entry_bytes(const Node* node) noexcept nogil:
-    return 2 if node.kind & NODE_NARROW else 4
+    return entry_bytes(node.kind)
+
+
+cdef inline uint32_t even_bytes(const Node* node) noexcept nogil:
+    """Length of an item of an EVEN node."""
+    return <uint32_t>node.base & 0xffff
+
+
+cdef inline uint32_t even_page_bytes(const Node* node) noexcept nogil:
+    return <uint32_t>node.base >> 16
+
+
+cdef inline bint node_suits(const Node* node, uint32_t n) noexcept nogil:
+    """Whether an item of n bytes may join it as it is laid out."""
+    return not node.kind & NODE_EVEN or n == even_bytes(node)
 
 
 cdef inline uint32_t* node_wide(Node* node) noexcept nogil:
@@ -84,8 +109,11 @@ cdef inline uint32_t node_finger(const Node* node, uint64_t head) noexcept nogil
 
 cdef inline uint8_t* node_item(Node* node, uint32_t at) noexcept nogil:
     """The item's first byte: its length."""
-    cdef uint32_t offset = node_narrow(node)[at] if node.kind & NODE_NARROW else node_wide(node)[at] & 0xffff
-    return <uint8_t*>node + offset
+    if not node.kind & NODE_NARROW:
+        return <uint8_t*>node + (node_wide(node)[at] & 0xffff)
+    if node.kind & NODE_EVEN:
+        return <uint8_t*>node + node.payload + at * even_bytes(node)
+    return <uint8_t*>node + node_narrow(node)[at]
 
 
 cdef inline uint32_t item_head_bytes(uint32_t n) noexcept nogil:
@@ -138,7 +166,9 @@ cdef inline void item_write_extent(uint8_t* item, uint64_t head, uint64_t handle
 
 
 cdef inline uint32_t node_gap(const Node* node) noexcept nogil:
-    """Free bytes between directory and payload."""
+    """Free bytes between directory and payload, or around the items of an EVEN node."""
+    if node.kind & NODE_EVEN:
+        return even_page_bytes(node) - NODE_HEADER_BYTES - node.count * even_bytes(node)
     return node.payload - NODE_HEADER_BYTES - node.count * node_entry_bytes(node)
 
 
@@ -159,11 +189,46 @@ cdef inline void node_begin(Node* node, uint32_t kind, uint32_t page_bytes) noex
     node.base = 0
 
 
+cdef inline uint8_t* even_insert(Node* node, uint32_t at) noexcept nogil:
+    """The items nearer to an end move; where there is no room at it all of them do, to the other end."""
+    cdef uint32_t n = even_bytes(node), all = node.count * n, page_bytes = even_page_bytes(node)
+    cdef uint8_t* first = <uint8_t*>node + node.payload
+    if 2 * at < node.count:
+        if node.payload < NODE_HEADER_BYTES + n:
+            memmove(<uint8_t*>node + page_bytes - all, first, all)
+            node.payload = <uint16_t>(page_bytes - all)
+            first = <uint8_t*>node + node.payload
+        memmove(first - n, first, at * n)
+        node.payload -= n
+        first -= n
+    else:
+        if node.payload + all + n > page_bytes:
+            memmove(<uint8_t*>node + NODE_HEADER_BYTES, first, all)
+            node.payload = NODE_HEADER_BYTES
+            first = <uint8_t*>node + NODE_HEADER_BYTES
+        memmove(first + (at + 1) * n, first + at * n, all - at * n)
+    node.count += 1
+    return first + at * n
+
+
+cdef inline void even_remove(Node* node, uint32_t at) noexcept nogil:
+    cdef uint32_t n = even_bytes(node)
+    cdef uint8_t* first = <uint8_t*>node + node.payload
+    if 2 * at < node.count:
+        memmove(first + n, first, at * n)
+        node.payload += n
+    else:
+        memmove(first + at * n, first + (at + 1) * n, (node.count - at - 1) * n)
+    node.count -= 1
+
+
 cdef inline uint8_t* node_insert(Node* node, uint32_t at, uint32_t n, uint64_t head) noexcept nogil:
-    """Room for an item of n bytes before entry `at`: where it goes. REQUIRED: node_gap() has room for it and its entry."""
+    """Room for an item of n bytes before entry `at`: where it goes. REQUIRED: node_gap() has room for it and its entry; node_suits()."""
     cdef uint32_t behind = node.count - at
     cdef uint16_t* narrow
     cdef uint32_t* wide
+    if node.kind & NODE_EVEN:
+        return even_insert(node, at)
     node.payload -= n
     if node.kind & NODE_NARROW:
         narrow = node_narrow(node) + at
@@ -180,6 +245,9 @@ cdef inline uint8_t* node_insert(Node* node, uint32_t at, uint32_t n, uint64_t h
 cdef inline void node_remove(Node* node, uint32_t at) noexcept nogil:
     cdef uint8_t* item = node_item(node, at)
     cdef uint32_t n = item_bytes(item), behind = node.count - at - 1
+    if node.kind & NODE_EVEN:
+        even_remove(node, at)
+        return
     if item == <uint8_t*>node + node.payload:
         node.payload += n
     else:
@@ -207,6 +275,25 @@ cdef inline void node_compact(Node* node, uint32_t page_bytes, uint8_t* scratch)
             node_wide(node)[i] = (node_wide(node)[i] & <uint32_t>0xffff0000) | to
     node.payload = <uint16_t>to
     node.dead = 0
+
+
+cdef inline void even_begin(Node* node, uint32_t kind, uint32_t n, uint32_t count, uint32_t page_bytes) noexcept nogil:
+    """An EVEN node of so many items, whose bytes are still to be put side by side from node.payload on. They lie in the middle."""
+    node_begin(node, kind | NODE_EVEN, page_bytes)
+    node.base = n | page_bytes << 16
+    node.count = <uint16_t>count
+    node.payload = <uint16_t>(NODE_HEADER_BYTES + (page_bytes - NODE_HEADER_BYTES - count * n) // 2)
+
+
+cdef inline void even_end(Node* node, uint8_t* scratch) noexcept nogil:
+    """Gives an EVEN node a directory. REQUIRED: there is room for it. `scratch`: a page of its own. O(page)."""
+    cdef uint32_t n = even_bytes(node), page_bytes = even_page_bytes(node), all = node.count * n, i
+    memcpy(scratch, <uint8_t*>node + node.payload, all)
+    node.kind &= ~<uint32_t>NODE_EVEN
+    node.payload = <uint16_t>(page_bytes - all)
+    memcpy(<uint8_t*>node + node.payload, scratch, all)
+    for i in range(node.count):
+        node_narrow(node)[i] = <uint16_t>(node.payload + i * n)
 
 
 cdef inline uint32_t item_child(const uint8_t* item) noexcept nogil:

@@ -4,10 +4,10 @@ from gapless.engine.base cimport INVARIANT
 from gapless.engine.extent cimport extent_bytes, extent_give
 from gapless.engine.forest cimport GROUP_FRESH, GROUP_PAGES, ORDER_POSITION, TREE_LEVELS, Forest, Item, Tree, node_at
 from gapless.engine.node cimport (
-    BARE_ITEM_BYTES, INNER_HEAD_BYTES, NODE_HEADER_BYTES, NODE_NARROW, REFERENCE_BYTES, Node, inner_add, inner_begin, inner_child,
-    inner_extent, inner_like, inner_owns_extent, inner_refer, item_bytes, item_child, item_count, item_extent, item_head_bytes_of,
-    item_in_extent, node_begin, node_compact, node_entry_bytes, node_finger, node_free, node_gap, node_insert, node_item,
-    node_narrow, node_remove, node_wide,
+    BARE_ITEM_BYTES, EVEN_ITEM_BYTES_MIN, INNER_HEAD_BYTES, NODE_EVEN, NODE_HEADER_BYTES, NODE_NARROW, REFERENCE_BYTES, Node,
+    entry_bytes, even_begin, even_end, inner_add, inner_begin, inner_child, inner_extent, inner_like, inner_owns_extent, inner_refer,
+    item_bytes, item_child, item_count, item_extent, item_head_bytes_of, item_in_extent, node_begin, node_compact, node_entry_bytes,
+    node_finger, node_free, node_gap, node_insert, node_item, node_narrow, node_remove, node_suits, node_wide,
 )
 from gapless.engine.pages cimport pages_give, pages_take
 from gapless.engine.tree cimport Place
@@ -31,6 +31,8 @@ cdef struct Group:
     uint32_t[GROUP_PAGES] page
     uint32_t items
     uint32_t bytes             # of the items and their entries
+    uint32_t entry             # bytes of one entry
+    bint even                  # all items are of one length
     uint32_t kind
     uint32_t next              # leaves: what was right and left of the group
     uint32_t previous
@@ -47,6 +49,8 @@ cdef inline void group_add(Forest* f, Group* g, const uint8_t* item) noexcept no
     INVARIANT(g.items < f.items_max)
     f.items[g.items].at = item
     f.items[g.items].n = item_bytes(item)
+    if f.items[g.items].n != f.items[0].n:
+        g.even = False
     g.bytes += f.items[g.items].n
     g.items += 1
 
@@ -79,6 +83,7 @@ cdef void gather(Forest* f, const Tree* t, const Place* place, int level, const 
     g.items = 0
     g.bytes = 0
     g.kind = 0
+    g.even = True
     for i in range(g.nodes):
         copy = f.scratch + i * f.pages.page_bytes
         memcpy(copy, node_at(f, g.page[i]), f.pages.page_bytes)
@@ -100,12 +105,14 @@ cdef void gather(Forest* f, const Tree* t, const Place* place, int level, const 
             at += 1
         if i > 0:
             take_separator(f, g, level, s.turn, i, begin, node_item(parent, g.first + i))
-    g.bytes += g.items * (2 if g.kind & NODE_NARROW else 4)
+    g.kind &= ~<uint32_t>NODE_EVEN
+    g.entry = entry_bytes(g.kind | NODE_EVEN if g.even and may_be_even(g.kind, f.items[0].n) else g.kind)
+    g.bytes += g.items * g.entry
 
 
 cdef bint cut_evenly(const Forest* f, const Group* g, uint32_t nodes, uint32_t* cuts) noexcept nogil:
     """Where each of so many nodes begins, all about equally full; else filled from the left. False: they do not fit."""
-    cdef uint32_t entry = 2 if g.kind & NODE_NARROW else 4
+    cdef uint32_t entry = g.entry
     cdef uint32_t room = node_room(f), i, j, used, done, cost, goal
     cdef bint fits = True
     if g.items < nodes:
@@ -146,11 +153,41 @@ cdef inline void item_key(const Forest* f, int order, int level, const Item* ite
         leaf_key(f, order, item.at, key)
 
 
+cdef inline bint may_be_even(uint32_t kind, uint32_t n) noexcept nogil:
+    return (kind & NODE_NARROW) != 0 and n >= EVEN_ITEM_BYTES_MIN
+
+
+cdef bint are_even(uint32_t kind, const Item* items, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    if not may_be_even(kind, items[0].n):
+        return False
+    for i in range(1, n):
+        if items[i].n != items[0].n:
+            return False
+    return True
+
+
+cdef uint32_t lay_out_evenly(Node* node, int level, uint32_t kind, const Item* items, uint32_t n, uint32_t page_bytes) noexcept nogil:
+    cdef uint32_t i, below = 0
+    cdef uint8_t* to
+    even_begin(node, kind, items[0].n, n, page_bytes)
+    to = node_item(node, 0)
+    for i in range(n):
+        memcpy(to, items[i].at, items[0].n)
+        to += items[0].n
+        if level:
+            below += item_count(items[i].at)
+    return below if level else n
+
+
 cdef uint32_t lay_out(Forest* f, int order, int level, uint32_t page, uint32_t kind, const Item* items, uint32_t n) noexcept nogil:
     cdef Node* node = node_at(f, page)
     cdef uint32_t i, to = f.pages.page_bytes, below = 0
     cdef uint64_t span
     cdef Key key
+    kind &= ~<uint32_t>NODE_EVEN
+    if are_even(kind, items, n):
+        return lay_out_evenly(node, level, kind, items, n, to)
     node_begin(node, kind, to)
     if not kind & NODE_NARROW:
         item_key(f, order, level, &items[n - 1], &key)
@@ -349,15 +386,24 @@ cdef bint splice_in_place(Forest* f, Tree* t, Place* place, int level, const Spl
     cdef const uint8_t* item
     cdef Item one
     cdef Key key
+    cdef bint uneven = False
     for i in range(s.count):
-        need += item_bytes(fresh_item(f, s.turn, i)) + entry
+        need += item_bytes(fresh_item(f, s.turn, i))
+        uneven = uneven or not node_suits(node, item_bytes(fresh_item(f, s.turn, i)))
     for i in range(s.remove):
         freed += item_bytes(node_item(node, at + i)) + entry
+    if uneven:
+        # It gets a directory.
+        entry = entry_bytes(NODE_NARROW)
+        need += (node.count - s.remove) * entry
+    need += s.count * entry
     if need > node_free(node) + freed:
         return False
     for _i in range(s.remove):
         node_remove(node, at)
-    if need > node_gap(node):
+    if uneven:
+        even_end(node, f.scratch)
+    elif need > node_gap(node):
         node_compact(node, f.pages.page_bytes, f.scratch)
     for i in range(s.count):
         item = fresh_item(f, s.turn, i)
@@ -425,7 +471,9 @@ cdef void splice(Forest* f, Tree* t, Place* place, Splice* s) noexcept nogil:
                 INVARIANT(nodes <= GROUP_FRESH)
         rebuild(f, t, level, &g, cuts, nodes, s)
         if level == t.height:
-            grow_root(f, t, s)
+            # One that became even has room again.
+            if s.count > 1:
+                grow_root(f, t, s)
             return
         level += 1
         place.at[level] = <uint16_t>g.first

@@ -6,7 +6,7 @@ from gapless.engine.forest cimport ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, 
 from gapless.engine.node cimport (
     NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, inner_extent, inner_own_extent, item_begin,
     item_extent, item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger,
-    node_gap, node_insert, node_item, node_remove, node_wide,
+    node_gap, node_insert, node_item, node_remove, node_suits, node_wide,
 )
 from gapless.engine.pages cimport pages_left, pages_reserve, pages_take
 from gapless.engine.splice cimport SPLICE_PAGES, Splice, fresh_item, splice
@@ -308,7 +308,7 @@ cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element
     node = node_at(f, place.page[0])
     t.count += 1
     if likely(n <= f.element_bytes_max):
-        if likely(size + node_entry_bytes(node) <= node_gap(node)):
+        if likely(node_suits(node, size)) and likely(size + node_entry_bytes(node) <= node_gap(node)):
             key.head = 0
             if t.order != ORDER_POSITION:
                 element_key(f, t.order, element, n, &key)

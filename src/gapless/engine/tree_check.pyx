@@ -3,8 +3,9 @@ from libc.stdlib cimport calloc, free
 from gapless.engine.extent cimport extent_committed
 from gapless.engine.forest cimport ORDER_COUNT, ORDER_POSITION, Forest, Tree, node_at
 from gapless.engine.node cimport (
-    BARE_ITEM_BYTES, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_child, inner_count, inner_extent,
-    inner_owns_extent, item_bytes, item_extent, item_in_extent, node_entry_bytes, node_finger, node_free, node_item, node_wide,
+    BARE_ITEM_BYTES, NODE_EVEN, NODE_EXTENTS, NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, even_page_bytes, inner_child,
+    inner_count, inner_extent, inner_owns_extent, item_bytes, item_extent, item_in_extent, node_entry_bytes, node_finger, node_free,
+    node_item, node_suits, node_wide,
 )
 from gapless.engine.tree_key cimport Key, element_key, inner_key, item_element, key_compare, leaf_key
 
@@ -68,6 +69,8 @@ cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
             return "tree: an item lies outside its payload"
         item = node_item(node, i)
         used += item_bytes(item)
+        if not node_suits(node, item_bytes(item)):
+            return "tree: an item of an even node is of another length"
         if item_in_extent(item):
             if not w.t.extents:
                 return "tree: an element in an extent, in a tree that has none"
@@ -90,7 +93,10 @@ cdef const char* check_layout(const Walk* w, Node* node) noexcept nogil:
         if i > (0 if leaf else 1) and key_compare(&before, &key) >= 0:
             return "tree: items are out of order"
         before = key
-    if used + node.dead != page_bytes - node.payload:
+    if node.kind & NODE_EVEN:
+        if not node.kind & NODE_NARROW or node.dead or even_page_bytes(node) != page_bytes or used > page_bytes - node.payload:
+            return "tree: the items of an even node do not lie side by side"
+    elif used + node.dead != page_bytes - node.payload:
         return "tree: a node's dead bytes are off"
     return NULL
 
