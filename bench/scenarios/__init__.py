@@ -25,6 +25,7 @@ from bench.scenarios import (
 
 SCENARIOS: dict[str, Callable[[Context], None]] = {
     "crisis": crisis.run,
+    "crisis-types": crisis.types,
     "memory": memory.run,
     "overwrite": overwrite.run,
     "throughput": throughput.run,

@@ -2,6 +2,9 @@
 
 Resident memory over live payload is judged plain, and as growth over the empty server less 20 bytes a key (24
 with a TTL): the second tells the store from the interpreter around it.
+
+With hashes, sorted sets and lists the bars are others: half of what Redis keeps with activedefrag, and little
+more than a fresh server takes for the same survivors.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ RATIOS = (("plain", "RSS / live payload"), ("above_allowance", "(RSS - base - fi
 PHASES = ("churning", "expiring")
 PEER = "redis-8.2"
 PROBE_LIMIT = 0.2
+TYPES_LIMIT = 0.5
+FLOOR_LIMIT = 1.3
 
 
 def run(context: Context) -> None:
@@ -42,12 +47,37 @@ def run(context: Context) -> None:
                 context.note_slice(context.scenario, server["longest_slice_us"])
 
 
-def _lab(context: Context) -> list[dict[str, Any]]:
+def types(context: Context) -> None:
+    after = context.row(
+        "RSS / live payload, after the waves", "x", Bar("at most", TYPES_LIMIT, (f"{PEER}-defrag",))
+    )
+    floor = context.row("RSS / that of a fresh server with the survivors", "x", Bar("at most", FLOOR_LIMIT))
+    worst = context.row("RSS / live payload, worst while churning", "x")
+    probe = context.row("p99.9 of the probe while churning", "ms")
+    cpu = context.row("server CPU", "s")
+    for number in range(context.rounds):
+        context.progress(f"round {number + 1} (a minute or two for each server)")
+        for server in _lab(context, "--types"):
+            subject = _subject(server)
+            refused = f": {server['commands_refused']} commands refused" if server["commands_refused"] else ""
+            if server["failure"] or refused:
+                after.notes.add(f"{subject} failed: {server['failure'] or ''}{refused}")
+                continue
+            after.add(subject, server["rss_over_payload"]["after"]["plain"])
+            worst.add(subject, server["rss_over_payload"]["churning_worst"]["plain"])
+            floor.add(subject, server["rss_over_floor"])
+            probe.add(subject, server["probe_ms"]["churning"]["p999"])
+            cpu.add(subject, server["server_cpu_seconds"])
+            if server["longest_slice_us"] is not None:
+                context.note_slice(context.scenario, server["longest_slice_us"])
+
+
+def _lab(context: Context, *options: str) -> list[dict[str, Any]]:
     """One experiment with gapless and each Redis that is to be measured."""
     with tempfile.TemporaryDirectory(prefix="gapless-bench-") as directory:
         result = Path(directory) / "crisis.json"
         command = [sys.executable, "-m", "gapless", "lab", "crisis", "--json", str(result)]
-        command += ["--no-report"]
+        command += ["--no-report", *options]
         for name in context.servers:
             if name != GAPLESS:
                 command += ["--peer", REGISTRY[name].command()[0]]

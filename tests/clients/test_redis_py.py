@@ -341,3 +341,29 @@ def test_health_check(server: Server, protocol: int) -> None:
         client.set("a", 1)
         time.sleep(1.2)
         assert client.get("a") == b"1"
+
+
+def test_commands_that_wait(client: Client) -> None:
+    got: list[Any] = []
+
+    def wait() -> None:
+        got.append(client.blpop(["other", "queue"], timeout=4))
+        got.append(client.brpop("queue", timeout=4))
+        got.append(client.blmove("queue", "done", 4, "LEFT", "RIGHT"))
+        got.append(client.brpoplpush("queue", "done", 4))
+        got.append(client.blmpop(4, 2, "other", "queue", direction="LEFT", count=2))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    for elements in (["a"], ["b"], ["c"], ["d"], ["e", "f", "g"]):
+        time.sleep(0.02)
+        client.rpush("queue", *elements)
+    thread.join()
+    pairs = [tuple(each) for each in got[:2]]
+    assert pairs == [(b"queue", b"a"), (b"queue", b"b")]
+    assert got[2:] == [b"c", b"d", [b"queue", [b"e", b"f"]]]
+    assert client.lrange("done", 0, -1) == [b"d", b"c"]
+    assert client.blpop("nothing", timeout=0.02) is None
+    assert client.blmove("nothing", "done", 0.02) is None
+    with pytest.raises(redis.ResponseError, match="timeout is negative"):
+        client.blpop("nothing", timeout=-1)

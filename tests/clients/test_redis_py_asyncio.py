@@ -142,3 +142,22 @@ def test_password_and_unix_socket(locked: Server, protocol: int) -> None:
                 await client.ping()
 
     asyncio.run(conversation())
+
+
+def test_commands_that_wait(talk: Talk) -> None:
+    async def conversation(client: Client) -> None:
+        waiting = [asyncio.create_task(client.blpop("queue", timeout=4)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        await client.rpush("queue", *range(5))
+        found = await asyncio.gather(*waiting)
+        assert sorted(element for _, element in found) == [b"0", b"1", b"2", b"3", b"4"]
+        assert await client.blmove("queue", "done", 0.02) is None
+        cancelled = asyncio.create_task(client.brpop("queue", timeout=4))
+        await asyncio.sleep(0.05)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        await client.rpush("queue", "x")
+        assert await client.lrange("queue", 0, -1) == [b"x"]
+
+    talk(conversation)

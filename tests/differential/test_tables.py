@@ -9,6 +9,7 @@ import pytest
 from tests.differential.comparers import difference
 from tests.differential.grammar import (
     bitmaps,
+    blocking,
     connection,
     generic,
     hashes,
@@ -108,7 +109,9 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
-    tables = (strings, bitmaps, hashes, lists, sets, streams, generic, connection, server, transactions)
+    tables = (
+        strings, bitmaps, blocking, hashes, lists, sets, streams, generic, connection, server, transactions,
+    )  # fmt: skip
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
     ours = {name for name in subject_commands(pair) if pair.subject_checks}
     assert ours <= generated | SCRIPTED_ONLY, sorted(ours - generated - SCRIPTED_ONLY)

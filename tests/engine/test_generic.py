@@ -368,8 +368,19 @@ def test_debug_object_and_check(client: Client) -> None:
     assert client("DEBUG", "CHECK") == b"+OK\r\n"
 
 
-def test_wait_knows_at_once_that_there_is_no_replica(client: Client) -> None:
-    assert client("WAIT", 1, 0) == b":0\r\n"
+def test_wait_for_replicas_that_are_not_there(client: Client) -> None:
+    assert client("WAIT", 0, 0) == b":0\r\n"
     assert client("WAIT", 1, -1) == b"-ERR timeout is negative\r\n"
-    assert client("WAITAOF", 0, 1, 0) == b"*2\r\n:0\r\n:0\r\n"
+    assert client("WAITAOF", 0, 0, 0) == b"*2\r\n:0\r\n:0\r\n"
+    assert client("WAIT", 1, 20) == b""
+    assert client.session.wait(0) is None
+    assert client.session.wait() == b":0\r\n"
+    assert client("WAITAOF", 0, 1, 0) == b""
+    with pytest.raises(RuntimeError):
+        client("GET", "k")
+    assert client.engine.unblock(client.session.id)
+    assert client.session.wait(0) == b"*2\r\n:0\r\n:0\r\n"
+    assert client("WAIT", 1, 0) == b""
+    client.session.abandon()
+    assert not client.session.blocked
     assert client("WAITAOF", 1, 1, 0).startswith(b"-ERR WAITAOF cannot be used")

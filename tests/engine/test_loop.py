@@ -53,6 +53,10 @@ ROWS = (
     row("watch", -2, "transactions.watch", "no_multi"),
     row("unwatch", 1, "transactions.unwatch"),
     row("python", -2, python_handler),
+    row("rpush", -3, "lists.rpush", "write denyoom fast", (1, 1, 1)),
+    row("llen", 2, "lists.llen", "readonly fast", (1, 1, 1)),
+    row("blpop", -3, "lists.blpop", "write blocking", (1, -2, 1)),
+    row("blmove", 6, "lists.blmove", "write denyoom blocking", (1, 2, 1)),
 )
 
 
@@ -413,3 +417,44 @@ def test_statistics(served: Served) -> None:
     assert list(histogram.values()) == [1]
     stats = served.engine.stats()
     assert (stats["hits"], stats["misses"]) == (1, 0)
+
+
+def until_blocked(served: Served, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while served.engine.stats()["blocked_sessions"] != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_clients_that_wait_and_what_they_have_sent_behind(served: Served) -> None:
+    writer = served.connect()
+    clients = [served.connect() for _ in range(40)]
+    for at, client in enumerate(clients):
+        client.sendall(b"BLPOP a b c 0\r\nBLMOVE d e LEFT RIGHT 0.05\r\nPING\r\nBLPOP f 0\r\n")
+        until_blocked(served, at + 1)
+        if at % 2:
+            client.sendall(b"PING\r\n" * 10_000)  # more than is read at a time, and not before its turn
+    for at, client in enumerate(clients):
+        writer.sendall(b"RPUSH %c %03d\r\nPING\r\n" % (b"abc"[at % 3], at))
+        assert read(writer, 11) == b":1\r\n+PONG\r\n"
+        served_now = b"*2\r\n$1\r\n%c\r\n$3\r\n%03d\r\n*-1\r\n+PONG\r\n" % (b"abc"[at % 3], at)
+        assert read(client, len(served_now)) == served_now
+    until_blocked(served, 40)
+    for client in clients[::4]:
+        client.close()
+    until_blocked(served, 30)
+    writer.sendall(b"MULTI\r\nRPUSH f" + b" x" * 35 + b"\r\nLLEN f\r\nEXEC\r\nLLEN f\r\n")
+    replies = b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:35\r\n:35\r\n:5\r\n"
+    assert read(writer, len(replies)) == replies
+    for at, client in enumerate(clients):
+        if at % 4:
+            popped = b"*2\r\n$1\r\nf\r\n$1\r\nx\r\n" + b"+PONG\r\n" * (10_000 if at % 2 else 0)
+            assert read(client, len(popped)) == popped
+        client.close()
+    until_blocked(served, 0)
+
+
+def test_the_loop_may_end_while_clients_wait(served: Served) -> None:
+    client = served.connect()
+    client.sendall(b"BLPOP a 0\r\nPING\r\n")
+    until_blocked(served, 1)

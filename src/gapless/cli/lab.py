@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gapless.cli.output import FAILED, WRONG_USE, fail, remarks, results
 from gapless.cli.progress import progress_of
+from gapless.lab.collections import TYPES
 from gapless.lab.crisis import CrisisOptions, run_crisis
 from gapless.lab.measure import Run
 from gapless.lab.report import MissingChartsError, require_charts, write_report
@@ -25,9 +26,13 @@ app = typer.Typer(
     no_args_is_help=True, help="Experiments that measure gapless, Redis and Valkey side by side."
 )
 _PLAN = WavePlan()
+_RATE = 100_000.0
+_RATE_TYPES = 6_000.0
 _QUICK_PLAN = WavePlan(
     keys=_PLAN.keys // 10, ttl_ms_min=_PLAN.ttl_ms_min // 10, ttl_ms_max=_PLAN.ttl_ms_max // 10
 )
+# The same payload a second, with a collection where twenty keys were.
+_COLLECTIONS = 20
 _SETTLE_SECONDS = 10.0
 _SETTLE_SECONDS_QUICK = 3.0
 
@@ -61,12 +66,24 @@ def crisis(
     ] = None,
     long_lived: Annotated[float, typer.Option(help="Share of the keys without a TTL.")] = _PLAN.long_lived,
     value_sizes: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="BYTES[,BYTES...]", help="Sizes of the values, wave by wave, give or take 10 %."
+            metavar="BYTES[,BYTES...]",
+            help="Sizes of the values, wave by wave, give or take 10 %.",
+            show_default=",".join(map(str, _PLAN.value_bytes)),
         ),
-    ] = ",".join(map(str, _PLAN.value_bytes)),
-    rate: Annotated[float, typer.Option(help="Commands a second, offered to all alike.")] = 100_000.0,
+    ] = None,
+    types: Annotated[
+        bool,
+        typer.Option(
+            "--types",
+            help="Hashes, sorted sets and lists for strings, a twentieth as many, twenty times as large.",
+        ),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Commands a second, offered to all alike.", show_default=f"{_RATE:,.0f}"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other keys.")] = _PLAN.seed,
     settle: Annotated[
         float | None,
@@ -95,16 +112,19 @@ def crisis(
     try:
         ttl_range = (defaults.ttl_ms_min, defaults.ttl_ms_max) if ttl is None else _ttl_range(ttl)
         plan = WavePlan(
-            keys=defaults.keys if keys is None else keys,
+            keys=defaults.keys // (_COLLECTIONS if types else 1) if keys is None else keys,
             waves=waves,
             ttl_ms_min=ttl_range[0],
             ttl_ms_max=ttl_range[1],
             long_lived=long_lived,
-            value_bytes=_sizes(value_sizes),
+            value_bytes=_sizes(value_sizes) if value_sizes else _default_sizes(types),
             seed=seed,
+            types=TYPES if types else (),
         )
         if settle is None:
             settle = _SETTLE_SECONDS_QUICK if quick else _SETTLE_SECONDS
+        if rate is None:
+            rate = _RATE_TYPES if types else _RATE
         options = CrisisOptions(plan, rate, settle, probe_interval / 1000, pin=pin)
         targets = _targets(target or [], peer or [], gapless)
         if not no_report:
@@ -145,6 +165,10 @@ def _sizes(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"\d+(,\d+)*", text):
         raise ValueError(f"--value-sizes {text}: expected bytes with commas between, as 80,160,320")
     return tuple(map(int, text.split(",")))
+
+
+def _default_sizes(types: bool) -> tuple[int, ...]:
+    return tuple(size * (_COLLECTIONS if types else 1) for size in _PLAN.value_bytes)
 
 
 def _targets(urls: list[str], peers: list[str], gapless: bool) -> list[Target]:

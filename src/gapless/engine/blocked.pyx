@@ -517,6 +517,8 @@ cdef void blocked_attach(Dispatch* d) noexcept:
 
 cdef void blocked_detach(Dispatch* d) noexcept:
     cdef Blocked* b = <Blocked*>d.blocked
+    # Keys are left that were ready when the last who waited for them went.
+    blocked_serve(d)
     INVARIANT(b.first == NULL and b.keys == 0 and b.heap_count == 0)
     d.keys.on_awaited = NULL
     free(b.heap)

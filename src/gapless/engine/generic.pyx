@@ -2,9 +2,10 @@
 
 The rest of the group has modules of its own: expiry, scan, rdb.
 """
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, strlen
 from gapless.engine.base cimport parse_int64
+from gapless.engine.blocked cimport TIMEOUT_MS, arg_deadline, blocked_wait
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, call_room, call_status, find_read, handler_register, reply_syntax_error,
@@ -15,7 +16,7 @@ from gapless.engine.keyspace cimport (
     keyspace_frequency, keyspace_hash, keyspace_idle_seconds, keyspace_memory_usage,
 )
 from gapless.engine.record cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING,
+    TYPE_HASH, TYPE_LIST, TYPE_NONE, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING,
 )
 from gapless.engine.reply cimport (
     Reply, reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_status,
@@ -253,29 +254,28 @@ cdef void cmd_object(Call* call) noexcept nogil:
         reply_int(call.reply, 1)
 
 
-# ---- WAIT: there are no replicas, so the answer is known at once, whatever the timeout
+# ---- WAIT: there are no replicas, so that who wants any waits until his time is up
 
-cdef bint arg_timeout(Call* call, int i) noexcept nogil:
-    cdef int64_t ms
-    if not parse_int64(call.argv[i].data, call.argv[i].size, &ms):
-        reply_error(call.reply, b"ERR timeout is not an integer or out of range")
-    elif ms < 0:
-        reply_error(call.reply, b"ERR timeout is negative")
-    elif ms > INT64_MAX - call.keys.now_ms:
-        reply_error(call.reply, b"ERR timeout is out of range")
-    else:
-        return True
-    return False
+cdef void reply_no_replicas(Reply* reply) noexcept nogil:
+    reply_int(reply, 0)
+
+
+cdef void reply_no_copies(Reply* reply) noexcept nogil:
+    reply_array(reply, 2)
+    reply_int(reply, 0)
+    reply_int(reply, 0)
 
 
 cdef void cmd_wait(Call* call) noexcept nogil:
-    cdef int64_t replicas
-    if arg_int64(call, 1, &replicas) and arg_timeout(call, 2):
-        reply_int(call.reply, 0)
+    cdef int64_t replicas, deadline_ms
+    if not arg_int64(call, 1, &replicas) or not arg_deadline(call, 2, TIMEOUT_MS, &deadline_ms):
+        return
+    if replicas <= 0 or not blocked_wait(call, TYPE_NONE, 0, 0, deadline_ms, False, reply_no_replicas):
+        reply_no_replicas(call.reply)
 
 
 cdef void cmd_waitaof(Call* call) noexcept nogil:
-    cdef int64_t local, replicas
+    cdef int64_t local, replicas, deadline_ms
     if not arg_int64(call, 1, &local):
         return
     if local < 0 or local > 1:
@@ -284,14 +284,12 @@ cdef void cmd_waitaof(Call* call) noexcept nogil:
     if not parse_int64(call.argv[2].data, call.argv[2].size, &replicas) or replicas < 0:
         reply_error(call.reply, b"ERR value is out of range, must be positive")
         return
-    if not arg_timeout(call, 3):
+    if not arg_deadline(call, 3, TIMEOUT_MS, &deadline_ms):
         return
     if local:
         reply_error(call.reply, b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-        return
-    reply_array(call.reply, 2)
-    reply_int(call.reply, 0)
-    reply_int(call.reply, 0)
+    elif replicas == 0 or not blocked_wait(call, TYPE_NONE, 0, 0, deadline_ms, False, reply_no_copies):
+        reply_no_copies(call.reply)
 
 
 handler_register(b"generic.copy", cmd_copy)

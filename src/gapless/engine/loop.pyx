@@ -529,7 +529,7 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             if loop.pause_until_ms != 0 and d.keys.now_ms >= loop.pause_until_ms:
                 loop.pause_until_ms = 0
             _go_on(loop)
-        if unlikely(d.blocked_sessions != 0):
+        if unlikely(d.blocked_sessions != 0 or d.ready_keys != 0):
             _look_after_blocked(loop)
         if loop.entry_count or loop.clients.touched != NULL:
             _run_batch(loop)

@@ -14,7 +14,6 @@ FLAG_EMBEDDED: int
 FLAG_UNIX_SOCKET: int
 FLAG_LOCAL: int
 FLAG_DIRTY_CAS: int
-FLAG_BLOCKED: int
 
 class SessionClosed(Exception): ...
 

@@ -12,7 +12,7 @@ from gapless.engine.call cimport (
     SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_DIRTY_CAS, SESSION_EMBEDDED, SESSION_IN_EXEC,
     SESSION_LOCAL, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET,
     Dispatch, Session as SessionStruct)
-from gapless.engine.client cimport Client, client_doom
+from gapless.engine.client cimport CLIENT_PAUSED, Client, client_doom
 from gapless.engine.dispatch cimport monitor_add, monitor_remove
 from gapless.engine.keyspace cimport keyspace_tick
 from gapless.engine.lock cimport lock_enter, lock_leave
@@ -38,7 +38,6 @@ FLAG_EMBEDDED = SESSION_EMBEDDED
 FLAG_UNIX_SOCKET = SESSION_UNIX_SOCKET
 FLAG_LOCAL = SESSION_LOCAL
 FLAG_DIRTY_CAS = SESSION_DIRTY_CAS
-FLAG_BLOCKED = SESSION_BLOCKED
 
 
 class SessionClosed(Exception):
@@ -229,8 +228,9 @@ cdef class Session:
 
     @property
     def blocked(self):
-        """Whether its last command waits and has not replied."""
-        return (self.get().flags & SESSION_BLOCKED) != 0
+        """Whether its last command waits and has not replied, or CLIENT PAUSE holds the next one back."""
+        cdef Client* c = self.client()
+        return (self.get().flags & SESSION_BLOCKED) != 0 or (c != NULL and c.state & CLIENT_PAUSED != 0)
 
     @property
     def time_left(self):

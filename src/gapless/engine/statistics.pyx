@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from gapless.engine.blocked cimport BlockedCounts, blocked_counts
 from gapless.engine.call cimport LATENCY_BUCKETS, Command, Dispatch
-from gapless.engine.client cimport Client
+from gapless.engine.client cimport CLIENT_PAUSED, Client
 from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed
 from gapless.engine.log cimport SEGMENT_FREE, Segment
@@ -33,7 +33,7 @@ cdef dict statistics_counters(Loop* loop, bint walk):
     cdef int db
     cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0
     cdef uint64_t input_max = 0, output_max = 0
-    cdef uint32_t expired = 0, watching = 0, unit
+    cdef uint32_t expired = 0, watching = 0, paused = 0, unit
     cdef Client* c
     cdef const Pages* pages = ks.forest.pages
     cdef BlockedCounts blocked = blocked_counts(d)
@@ -53,13 +53,14 @@ cdef dict statistics_counters(Loop* loop, bint walk):
         input_max = max(input_max, c.query_room)
         output_max = max(output_max, c.reply.room)
         watching += c.session.watched_count > 0
+        paused += c.state & CLIENT_PAUSED != 0
         c = c.next
     unit = ks.log.expired_first if walk else 0
     while unit != 0:
         expired += 1
         unit = ks.log.segments[unit].next
     found.update(
-        log_segments_expired=expired, ttl_ms_average=_average_ttl_ms(ks) if walk else 0, clients_watching=watching,
+        log_segments_expired=expired, ttl_ms_average=_average_ttl_ms(ks) if walk else 0, clients_watching=watching, clients_paused=paused,
         client_input_bytes_max=input_max, client_output_bytes_max=output_max,
         keys=keys, index_buckets=buckets, index_overflow_buckets=overflow, index_bytes=bytes_index,
         bytes_committed=keyspace_committed(ks), maxmemory=ks.maxmemory, policy=ks.policy, memory_base=ks.memory_base,

@@ -63,8 +63,6 @@ cdef struct Consumer:
 cdef bint group_find(Stream* s, const Arg* name, Group* out) noexcept nogil
 # REQUIRED: there is none of this name. STATUS_FULL, STATUS_TOO_LARGE: as it was.
 cdef Status group_create(Stream* s, const Arg* name, StreamId last, int64_t entries_read, Group* out) noexcept nogil
-# What a group may say it has read: no more than were ever added.
-cdef int64_t entries_read_within(const Stream* s, int64_t entries_read) noexcept nogil
 # Writes the state back.
 cdef void group_write(Stream* s, const Group* g) noexcept nogil
 # O(what it has).

@@ -131,11 +131,6 @@ cdef uint8_t* after(Stream* s, const uint8_t* key, uint32_t key_bytes, uint32_t 
 
 # ---- groups
 
-cdef int64_t entries_read_within(const Stream* s, int64_t entries_read) noexcept nogil:
-    cdef uint64_t added = stream_head(s).added
-    return <int64_t>added if entries_read > 0 and <uint64_t>entries_read > added else entries_read
-
-
 cdef bint group_find(Stream* s, const Arg* name, Group* out) noexcept nogil:
     cdef uint8_t* state
     cdef uint32_t n = 0
@@ -155,7 +150,7 @@ cdef Status group_create(Stream* s, const Arg* name, StreamId last, int64_t entr
         return STATUS_TOO_LARGE
     out.state.number = stream_head(s).group_last + 1
     out.state.last = last
-    out.state.entries_read = entries_read_within(s, entries_read)
+    out.state.entries_read = entries_read
     out.state.pending = 0
     out.state.consumers = 0
     out.state.consumer_last = 0

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from gapless.lab.floor import floor_resident_bytes
 from gapless.lab.generator import GeneratorOrders, Tick
 from gapless.lab.measure import STARTING, Moment, Run, phase_of, requests_of
 from gapless.lab.probe import KEY, VALUE, ProbeOrders, Samples
@@ -79,6 +80,8 @@ def run_crisis(target: Target, options: CrisisOptions, progress: Progress) -> Ru
             if not server.pid:
                 run.notes.append("RSS and CPU time are the server's own word: its process is out of sight")
             _measure(run, server, options, not target.argv, client_cores, progress)
+        if options.plan.types and target.argv:
+            run.floor_resident_bytes = floor_resident_bytes(target, options.plan, server_cores)
     except (OSError, ServerError, TargetError, _BrokenError) as error:
         run.failure = str(error)
     progress(run, None)

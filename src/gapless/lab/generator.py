@@ -20,7 +20,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from gapless.lab.waves import WavePlan, Workload, unlink
+from gapless.lab.collections import workload
+from gapless.lab.waves import WavePlan, unlink
 from gapless.lab.wire import Address, Connection, TargetError
 
 LOADING, EXPIRING, SETTLING = "loading", "expiring", "settling"
@@ -49,7 +50,7 @@ class GeneratorOrders:
     def from_json(cls, text: str) -> GeneratorOrders:
         fields = json.loads(text)
         plan = fields.pop("plan")
-        plan["value_bytes"] = tuple(plan["value_bytes"])
+        plan["value_bytes"], plan["types"] = tuple(plan["value_bytes"]), tuple(plan["types"])
         return cls(Address(**fields.pop("address")), WavePlan(**plan), **fields)
 
 
@@ -89,7 +90,7 @@ class Generator:
         self._orders = orders
         self._report = report
         self._released = released
-        self._workload = Workload(orders.plan)
+        self._workload = workload(orders.plan)
         self._connection = Connection(orders.address)
         self._socket = self._connection.socket
         self._socket.setblocking(False)

@@ -79,6 +79,8 @@ class Run:
     pid: int = 0
     """Of the server; 0 when it is out of sight."""
     base_resident_bytes: int = 0
+    floor_resident_bytes: int = 0
+    """Of a fresh server with the survivors only; 0 when that was not measured."""
     moments: list[Moment] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     phase_starts: dict[str, float] = field(default_factory=dict)
@@ -110,9 +112,20 @@ class Run:
 
     def after(self) -> Ratios | None:
         """The middle of each ratio over the last second of settling; None when the run did not get there."""
-        settled = [moment for moment in self.moments if moment.phase == SETTLING]
-        last = [moment for moment in settled if moment.seconds > settled[-1].seconds - _AFTER_SECONDS]
+        last = self._last_second()
         return _each([self.ratios(moment) for moment in last], lambda values: percentile(sorted(values), 50))
+
+    def over_floor(self) -> float | None:
+        """RSS after the run over that of a fresh server with the same keys; None when that was not
+        measured."""
+        resident = sorted(moment.resident_bytes for moment in self._last_second())
+        if not resident or not self.floor_resident_bytes:
+            return None
+        return percentile(resident, 50) / self.floor_resident_bytes
+
+    def _last_second(self) -> list[Moment]:
+        settled = [moment for moment in self.moments if moment.phase == SETTLING]
+        return [moment for moment in settled if moment.seconds > settled[-1].seconds - _AFTER_SECONDS]
 
     def latency(self, *phases: str) -> Latency:
         """The probe's percentiles over `phases`, by the moment a request was meant to leave."""

@@ -79,6 +79,11 @@ def rows(runs: Sequence[Run]) -> list[Row]:
             "highest RSS, MB", lambda run: f"{max(moment.resident_bytes for moment in run.moments) / 1e6:.0f}"
         ),
     ]
+    if any(run.floor_resident_bytes for run in runs):
+        table += [
+            Row("RSS / that of a fresh server with the same survivors"),
+            line("after", lambda run: "" if (ratio := run.over_floor()) is None else f"{ratio:.2f}"),
+        ]
     if any(run.longest_slice_us is not None for run in runs):
         table.append(line("longest background slice, ms", _slice))
     if any(run.refused for run in runs):
@@ -103,8 +108,10 @@ def notes(runs: Sequence[Run]) -> list[str]:
 def describe(options: CrisisOptions) -> str:
     """The experiment in a sentence."""
     plan = options.plan
+    held = f" ({', '.join(plan.types)})" if plan.types else ""
     return (
-        f"{plan.keys:,} keys in {plan.waves} waves, values around {', '.join(map(str, plan.value_bytes))} B, "
+        f"{plan.keys:,} keys{held} in {plan.waves} waves, "
+        f"values around {', '.join(map(str, plan.value_bytes))} B, "
         f"TTLs {plan.ttl_ms_min / 1000:g}-{plan.ttl_ms_max / 1000:g} s, {plan.long_lived:.0%} without a TTL, "
         f"{plan.rewrite:.0%} rewritten, {plan.delete:.0%} deleted; {options.rate:,.0f} commands a second; "
         f"a GET every {options.probe_interval_seconds * 1000:g} ms; seed {plan.seed}"
@@ -126,6 +133,8 @@ def _run_data(run: Run) -> dict[str, object]:
         "notes": run.notes,
         "failure": run.failure or None,
         "base_resident_bytes": run.base_resident_bytes,
+        "floor_resident_bytes": run.floor_resident_bytes or None,
+        "rss_over_floor": run.over_floor(),
         "rss_over_payload": {
             "churning_worst": ratios(run.worst(CHURNING)),
             "expiring_worst": ratios(run.worst(EXPIRING)),

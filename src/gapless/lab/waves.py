@@ -1,5 +1,7 @@
 """The workload of the crisis: waves of keys with close TTLs, and exactly what of it is live.
 
+Here the values are strings; gapless.lab.collections has others.
+
 Nothing here reads a clock or a socket: times come in as milliseconds since the start of the load, commands go
 out as RESP bytes. The live payload is therefore the generator's own knowledge, never the server's word.
 """
@@ -7,6 +9,7 @@ out as RESP bytes. The live payload is therefore the generator's own knowledge, 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -16,6 +19,7 @@ NEVER = -1
 FOREVER = 0
 """Deadline of a key without a TTL."""
 
+_SURVIVORS_STEP = 200
 _KEY_FORMAT = b"session:%08d"
 _SET = b"*5\r\n$3\r\nSET\r\n$16\r\n"
 _SET_FOREVER = b"*3\r\n$3\r\nSET\r\n$16\r\n"
@@ -41,6 +45,8 @@ class WavePlan:
     delete: float = 0.1
     """Deletions of a recent short-lived key, per new key."""
     seed: int = 1
+    types: tuple[str, ...] = ()
+    """What the keys hold in turn, of gapless.lab.collections; none: strings."""
 
     def __post_init__(self) -> None:
         if self.waves < 1 or self.keys < self.waves:
@@ -68,7 +74,11 @@ class WavePlan:
     @property
     def operations(self) -> int:
         """How many commands the plan sends, on average: a few in a thousand more or less."""
-        return round(self.keys * (1 + self.rewrite + self.delete))
+        if not self.types:
+            return round(self.keys * (1 + self.rewrite + self.delete))
+        # A collection takes one to write, one to expire, and one to delete what it replaces.
+        expiring = 1 - self.long_lived
+        return round(self.keys * (1 + expiring + self.rewrite * (2 + expiring) + self.delete))
 
 
 class LiveSet:
@@ -100,6 +110,10 @@ class LiveSet:
     def has_ttl(self, key: int) -> bool:
         """Whether `key` was last written with a TTL; true too for a key never written or deleted."""
         return self._deadline[key] != FOREVER
+
+    def payload(self, key: int) -> int:
+        """The payload of a live key."""
+        return self._payload[key]
 
     def live_keys(self) -> list[int]:
         """The live keys. O(keys)."""
@@ -165,7 +179,8 @@ class Workload:
         self._wave = -1
         self._recent = 0
         self._wave_end = 0
-        self._sizes = range(0)
+        self._payloads = range(0)
+        """What a key of the wave may come to, its own bytes included."""
         self._tails: list[bytes] = []
         self._tails_forever: list[bytes] = []
         self._filler = self._random.randbytes(round(max(plan.value_bytes) * (1 + plan.spread)))
@@ -183,9 +198,13 @@ class Workload:
         self._wave += 1
         self._recent = self.plan.first_key(max(0, self._wave - 1))
         self._wave_end = self.plan.first_key(self._wave + 1)
-        self._sizes = self.plan.sizes(self._wave)
-        self._tails = [b"\r\n$%d\r\n%b\r\n$2\r\nPX\r\n" % (size, self._filler[:size]) for size in self._sizes]
-        self._tails_forever = [b"\r\n$%d\r\n%b\r\n" % (size, self._filler[:size]) for size in self._sizes]
+        self._lay_out(self.plan.sizes(self._wave))
+
+    def _lay_out(self, sizes: range) -> None:
+        """Prepare to write values of these sizes."""
+        self._payloads = range(KEY_BYTES + sizes.start, KEY_BYTES + sizes.stop)
+        self._tails = [b"\r\n$%d\r\n%b\r\n$2\r\nPX\r\n" % (size, self._filler[:size]) for size in sizes]
+        self._tails_forever = [b"\r\n$%d\r\n%b\r\n" % (size, self._filler[:size]) for size in sizes]
 
     def batch(self, count: int, now_ms: int) -> tuple[bytes, int]:
         """RESP of the next commands, `count` of them or what is left, sent at `now_ms`; and how many they
@@ -219,17 +238,34 @@ class Workload:
                     parts += (_DEL, _KEY_FORMAT % key, b"\r\n")
                     commands += 1
                     continue
-            size = int(random() * len(self._sizes))
-            payload = KEY_BYTES + self._sizes[size]
-            if forever:
-                live.put(key, payload, FOREVER)
-                parts += (_SET_FOREVER, _KEY_FORMAT % key, self._tails_forever[size])
-            else:
-                ttl = int(random() * len(self._ttls))
-                live.put(key, payload, ttl_first + ttl)
-                parts += (_SET, _KEY_FORMAT % key, self._tails[size], self._ttls[ttl])
-            commands += 1
+            size = int(random() * len(self._payloads))
+            ttl = -1 if forever else int(random() * len(self._ttls))
+            live.put(key, self._payloads[size], FOREVER if forever else ttl_first + ttl)
+            commands += self._write(parts, key, size, ttl, what >= new_share)
         return b"".join(parts), commands
+
+    def _write(self, parts: list[bytes], key: int, size: int, ttl: int, again: bool) -> int:
+        """Append what writes a key: the size and the TTL (-1: none) by their place in the wave's. How many
+        commands."""
+        if ttl < 0:
+            parts += (_SET_FOREVER, _KEY_FORMAT % key, self._tails_forever[size])
+        else:
+            parts += (_SET, _KEY_FORMAT % key, self._tails[size], self._ttls[ttl])
+        return 1
+
+    def survivors(self) -> Iterator[tuple[bytes, int]]:
+        """Goes through the whole plan at once; then RESP that writes what is left of it afresh, in parts, and
+        how many commands each part has. REQUIRED: no batch was taken."""
+        while not self.done:
+            self.batch(_SURVIVORS_STEP, 0)
+        keys = [key for key in self.live.live_keys() if not self.live.has_ttl(key)]
+        for first in range(0, len(keys), _SURVIVORS_STEP):
+            parts: list[bytes] = []
+            for key in keys[first : first + _SURVIVORS_STEP]:
+                size = self.live.payload(key) - KEY_BYTES
+                self._lay_out(range(size, size + 1))
+                self._write(parts, key, 0, -1, False)
+            yield b"".join(parts), len(keys[first : first + _SURVIVORS_STEP])
 
 
 def unlink(keys: list[int]) -> bytes:

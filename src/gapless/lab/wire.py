@@ -96,7 +96,7 @@ class Connection:
         """Send one command, return its reply: bytes, int, None or a list of these. Raises ServerError on an
         error."""
         self.socket.sendall(command(*args))
-        return self._reply()
+        return self.reply()
 
     def text(self, *args: bytes | str | int) -> str:
         """The reply of `call` as text."""
@@ -108,7 +108,8 @@ class Connection:
         lines = self.text("INFO", section).splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
-    def _reply(self) -> object:
+    def reply(self) -> object:
+        """The next reply. Raises ServerError when it is an error."""
         line = self._file.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionResetError("the server closed the connection")
@@ -122,7 +123,7 @@ class Connection:
         if kind == b"$":
             return None if rest == b"-1" else self._file.read(int(rest) + 2)[:-2]
         if kind == b"*":
-            return None if rest == b"-1" else [self._reply() for _ in range(int(rest))]
+            return None if rest == b"-1" else [self.reply() for _ in range(int(rest))]
         raise ConnectionError(f"not a RESP2 reply: {line[:40]!r}")
 
     def close(self) -> None:

@@ -93,7 +93,7 @@ def _clients(at: Snapshot) -> Iterator[str]:
     yield f"maxclients:{settings.number(at.server, 'maxclients', 10000)}"
     yield f"client_recent_max_input_buffer:{at.stats.get('client_input_bytes_max', 0)}"
     yield f"client_recent_max_output_buffer:{at.stats.get('client_output_bytes_max', 0)}"
-    yield f"blocked_clients:{at.stats['blocked_sessions']}"
+    yield f"blocked_clients:{at.stats['blocked_sessions'] + at.stats.get('clients_paused', 0)}"
     yield "tracking_clients:0"
     yield "pubsub_clients:0"
     yield f"watching_clients:{at.stats.get('clients_watching', 0)}"

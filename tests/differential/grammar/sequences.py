@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.differential.grammar import (
     bitmaps,
+    blocking,
     connection,
     generic,
     hashes,
@@ -54,6 +55,7 @@ GROUPS: dict[str, Words] = {
         _any(lists.COMMANDS),
         _any(lists.COMMANDS),
         _any(lists.COMMANDS),
+        _any(blocking.COMMANDS),
         _any(generic.COMMANDS),
         strings.COMMANDS["SET"],
         strings.COMMANDS["GETRANGE"],
@@ -97,6 +99,7 @@ GROUPS: dict[str, Words] = {
         _any(bitmaps.COMMANDS),
         _any(hashes.COMMANDS),
         _any(lists.COMMANDS),
+        _any(blocking.COMMANDS),
         _any(sets.COMMANDS),
         _any(streams.COMMANDS),
         _any(generic.COMMANDS),

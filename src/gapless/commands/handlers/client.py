@@ -28,20 +28,21 @@ def describe(session: Session) -> str:
     now = time.time()
     buffers = session.buffers()
     flags = session.flags
-    letters = ""
-    for flag, letter in (
-        (core.FLAG_MONITOR, "O"),
-        (core.FLAG_MULTI | core.FLAG_IN_EXEC, "x"),
-        (core.FLAG_BLOCKED, "b"),
-        (core.FLAG_DIRTY_CAS, "d"),
-        (core.FLAG_CLOSE_AFTER_REPLY, "c"),
-        (core.FLAG_CLOSE_NOW, "A"),
-        (core.FLAG_UNIX_SOCKET, "U"),
-        (core.FLAG_NO_EVICT, "e"),
-        (core.FLAG_NO_TOUCH, "T"),
-    ):
-        if flags & flag:
-            letters += letter
+    letters = "".join(
+        letter
+        for letter, on in (
+            ("O", flags & core.FLAG_MONITOR),
+            ("x", flags & (core.FLAG_MULTI | core.FLAG_IN_EXEC)),
+            ("b", session.blocked),
+            ("d", flags & core.FLAG_DIRTY_CAS),
+            ("c", flags & core.FLAG_CLOSE_AFTER_REPLY),
+            ("A", flags & core.FLAG_CLOSE_NOW),
+            ("U", flags & core.FLAG_UNIX_SOCKET),
+            ("e", flags & core.FLAG_NO_EVICT),
+            ("T", flags & core.FLAG_NO_TOUCH),
+        )
+        if on
+    )
     fields = (
         ("id", session.id),
         ("addr", session.addr),
