@@ -478,6 +478,26 @@ def test_names_that_begin_alike_stay_apart(client: Client) -> None:
     assert client("XINFO", "GROUPS", "s") == b"*0\r\n"
 
 
+def test_many_groups_and_consumers(client: Client) -> None:
+    """More than a byte can number."""
+    for i in range(1, 400):
+        client("XADD", "s", f"{i}-1", "a", i)
+    for i in range(100):
+        client("XGROUP", "CREATE", "s", f"g{i}", "0")
+        client("XREADGROUP", "GROUP", f"g{i}", f"c{i}", "COUNT", 3, "STREAMS", "s", ">")
+    for i in range(300):
+        client("XREADGROUP", "GROUP", "g99", f"c{i}", "COUNT", 1, "STREAMS", "s", ">")
+    consumers = parse(client("XINFO", "CONSUMERS", "s", "g99")).children
+    pending = {row.pairs()[b"name"].payload: row.pairs()[b"pending"].integer for row in consumers}
+    assert pending == {b"c%d" % i: 4 if i == 99 else 1 for i in range(300)}
+    history = parse(client("XREADGROUP", "GROUP", "g99", "c299", "STREAMS", "s", "0"))
+    assert [id_of(row.children[0]) for row in history.children[0].children[1].children] == [(303, 1)]
+    assert client("XGROUP", "DESTROY", "s", "g98") == b":1\r\n"
+    assert parse(client("XPENDING", "s", "g97")).children[0].integer == 3
+    assert client("XGROUP", "DELCONSUMER", "s", "g99", "c99") == b":4\r\n"
+    assert parse(client("XPENDING", "s", "g99")).children[0].integer == 299
+
+
 def test_a_capped_stream_stays_small(client: Client) -> None:
     for i in range(5000):
         client("XADD", "s", "MAXLEN", 10, f"{i}-1", "name", "value")

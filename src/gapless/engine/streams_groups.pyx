@@ -147,6 +147,7 @@ cdef void cmd_xgroup_createconsumer(Call* call) noexcept nogil:
         reply_int(call.reply, 0)
         return
     if call_status(call, consumer_see(&s, &g, &call.argv[4], &c, &made)):
+        group_write(&s, &g)
         stream_counted(&s)
         reply_int(call.reply, 1)
 
