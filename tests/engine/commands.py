@@ -43,6 +43,7 @@ def rows() -> tuple[Row, ...]:
         *(Row(name, f"generic.{name}") for name in NO_KEY),
         *(Row(name, f"strings.{name}", first) for name in STRINGS),
         Row("sadd", "sets.sadd", first),
+        Row("zadd", "sorted_sets.zadd", first),
         *(Row(name, f"{module}.{name}", first) for module, names in STREAMS.items() for name in names),
         Row("xreadgroup", "streams_read.xreadgroup"),
         Row("xgroup", "streams_groups.xgroup", subcommands=groups),

@@ -192,14 +192,14 @@ cdef void blocked_key_ready(Dispatch* d, int db, const uint8_t* key, size_t key_
 
 
 cdef void blocked_flushing(Dispatch* d, int db, int other) noexcept nogil:
-    # Whether there is something for them is seen when they are served.
+    # Whether there is something for them is seen when they are served. A flush brings nothing.
     cdef Waiter* w = (<Blocked*>d.blocked).first
     cdef uint32_t i
     cdef AwaitedKey* k
     while w != NULL:
         for i in range(w.wait_count):
             k = w.waits[i].key
-            if k != NULL and (db == -1 or k.db == db or k.db == other):
+            if k != NULL and (db == -1 or k.db == db or k.db == other) and (other >= 0 or k.waits_on_missing != 0):
                 _mark_ready(d, k)
         w = w.next
 

@@ -182,10 +182,14 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
         call.hash = e.hash
         call.size = e.size
         dispatch_execute(d, &call)
-        c.commands += not c.session.flags & SESSION_BLOCKED
+        if likely(not c.session.flags & SESSION_BLOCKED):
+            c.commands += 1
+            _bound_output(loop, c)
+        else:
+            client_count(c)
+            client_memory_bound(&loop.clients)
         if unlikely(d.ready_keys != 0):
             blocked_serve(d)
-        _bound_output(loop, c)
     loop.entry_count = 0
     loop.stats.batches += 1
     pool_reset(&loop.pool)

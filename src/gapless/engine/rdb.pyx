@@ -4,6 +4,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
+from gapless.engine.blocked cimport blocked_signal
 from gapless.engine.call cimport Call
 from gapless.engine.collection cimport Collection, collection_abandon, collection_of_value, collection_store
 from gapless.engine.crc64 cimport crc64
@@ -21,12 +22,14 @@ from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, l
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
 from gapless.engine.rdb_list cimport rdb_dump_list, rdb_is_list, rdb_restore_list
 from gapless.engine.rdb_set cimport rdb_dump_set, rdb_is_set, rdb_restore_set
+from gapless.engine.rdb_sorted_set cimport rdb_dump_sorted_set, rdb_is_sorted_set, rdb_restore_sorted_set
 from gapless.engine.rdb_stream cimport rdb_dump_stream, rdb_is_stream, rdb_restore_stream
-from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING
+from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING
 from gapless.engine.reply cimport (
     reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
 )
 from gapless.engine.set_value cimport Set, set_begin
+from gapless.engine.sorted_set_value cimport SortedSet, sorted_set_begin, sorted_set_of_value
 from gapless.engine.stream_value cimport Stream, stream_begin, stream_discard, stream_of_value, stream_store
 
 cdef enum:
@@ -128,6 +131,7 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Collection c
     cdef List l
     cdef Stream s
+    cdef SortedSet sorted_set
     cdef uint8_t type = RDB_TYPE_STRING
     cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
@@ -146,6 +150,9 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     elif v.type == TYPE_STREAM:
         stream_of_value(call.keys, &v, &s)
         rdb_dump_stream(&s, &payload)
+    elif v.type == TYPE_SORTED_SET:
+        sorted_set_of_value(call.keys, &v, &sorted_set)
+        rdb_dump_sorted_set(&sorted_set, &payload)
     else:
         reply_raw(&payload, &type, 1)
         rdb_add_string(&payload, v.data, v.size)
@@ -353,6 +360,12 @@ cdef bint restore_stream(Call* call, Reader* reader, uint8_t type, int64_t expir
     return call_status(call, stream_store(&s, expire_ms))
 
 
+cdef bint restore_sorted_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef SortedSet s
+    sorted_set_begin(call, &call.argv[1], call.hash, &s)
+    return restore_collection(call, &s.c, rdb_restore_sorted_set(reader, type, &s), expire_ms)
+
+
 cdef void cmd_restore(Call* call) noexcept nogil:
     cdef RestoreOptions options
     cdef Value v
@@ -391,9 +404,13 @@ cdef void cmd_restore(Call* call) noexcept nogil:
         done = restore_list(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_stream(call.argv[3].data[0]):
         done = restore_stream(call, &reader, call.argv[3].data[0], ttl_ms)
+    elif rdb_is_sorted_set(call.argv[3].data[0]):
+        done = restore_sorted_set(call, &reader, call.argv[3].data[0], ttl_ms)
     else:
         done = reply_bad_format(call)
     if done:
+        # To who waits a stream in another's place is as good as a new one.
+        blocked_signal(call, &call.argv[1], call.hash)
         set_access(call, &options)
         reply_status(call.reply, b"OK")
 

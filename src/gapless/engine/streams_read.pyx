@@ -2,6 +2,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status
 from gapless.engine.blocked cimport TIMEOUT_MS, arg_deadline, blocked_wait
 from gapless.engine.call cimport Arg, Call
@@ -293,18 +294,24 @@ cdef bint read_serve(Call* call, const ReadOptions* o) noexcept nogil:
 
 cdef bint wait(Call* call, ReadOptions* o) noexcept nogil:
     """False where nobody may wait. What `$` is now it is when the command is executed again."""
-    cdef char* texts = <char*>malloc(<size_t>o.keys * ID_TEXT_BYTES)
+    cdef Call again = call[0]
+    cdef size_t argv_bytes = call.argc * sizeof(Arg)
+    cdef char* texts
     cdef Arg* arg
     cdef int at
     cdef bint waits
-    INVARIANT(texts != NULL)
+    again.argv = <Arg*>malloc(argv_bytes + <size_t>o.keys * ID_TEXT_BYTES)
+    INVARIANT(again.argv != NULL)
+    memcpy(again.argv, call.argv, argv_bytes)
+    texts = <char*>again.argv + argv_bytes
     for at in range(o.keys):
-        arg = &call.argv[o.keys_at + o.keys + at]
+        arg = &again.argv[o.keys_at + o.keys + at]
         if arg.size == 1 and arg.data[0] == c'$':
-            arg.size = <size_t>id_format(texts + at * ID_TEXT_BYTES, o.ids[at], c'-')
-            arg.data = <const uint8_t*>texts + at * ID_TEXT_BYTES
-    waits = blocked_wait(call, TYPE_STREAM, o.keys_at, o.keys, o.deadline_ms, o.group_at != 0, reply_null_array)
-    free(texts)
+            arg.size = <size_t>id_format(texts, o.ids[at], c'-')
+            arg.data = <const uint8_t*>texts
+            texts += ID_TEXT_BYTES
+    waits = blocked_wait(&again, TYPE_STREAM, o.keys_at, o.keys, o.deadline_ms, o.group_at != 0, reply_null_array)
+    free(again.argv)
     return waits
 
 
