@@ -97,7 +97,9 @@ class Model:
         return self.random.choice(sorted(stream.groups.items())) if stream.groups else None
 
     def consumer(self) -> bytes:
-        return self.random.choice([b"a", b"b", b"consumer", b"\x00", b"\x00\x00", b"", b"n" * 40, b"n" * 41, b"m" * 3000])
+        return self.random.choice(
+            [b"a", b"b", b"consumer", b"\x00", b"\x00\x00", b"", b"n" * 40, b"n" * 41, b"m" * 3000]
+        )
 
     def some_id(self, stream: Stream) -> Id:
         known = sorted(stream.entries)
@@ -108,10 +110,17 @@ class Model:
     def fields(self) -> Fields:
         roll = self.random.random()
         if roll < 0.02:
-            return b"large", b"x" * self.random.choice([40, 60, 1000, 5000]), b"n" * self.random.choice([1, 50]), b""
+            return (
+                b"large",
+                b"x" * self.random.choice([40, 60, 1000, 5000]),
+                b"n" * self.random.choice([1, 50]),
+                b"",
+            )
         if roll < 0.7:
             return b"f", b"%d" % self.random.randrange(1000)
-        return tuple(self.random.choice([b"f", b"g", b"", b"7"]) for _ in range(2 * self.random.choice([1, 2, 5])))
+        return tuple(
+            self.random.choice([b"f", b"g", b"", b"7"]) for _ in range(2 * self.random.choice([1, 2, 5]))
+        )
 
     def add(self) -> None:
         key = self.key()
@@ -144,7 +153,11 @@ class Model:
         assert self.call("XLEN", key).integer == len(stream.entries)
         found = self.call("XREAD", "COUNT", count, "STREAMS", key, text(low))
         wanted = sorted((entry, fields) for entry, fields in stream.entries.items() if low < entry)
-        assert [entry_of(child) for child in found.children[0].children[1].children] == wanted[:count] if wanted else found.null
+        assert (
+            [entry_of(child) for child in found.children[0].children[1].children] == wanted[:count]
+            if wanted
+            else found.null
+        )
 
     def delete(self) -> None:
         key = self.key()
@@ -211,7 +224,9 @@ class Model:
 
     def make_group(self) -> None:
         key = self.key()
-        name = self.random.choice([b"g", b"h", b"", b"\x00\xff", b"long" * 20, b"long" * 19 + b"lone", b"x" * 2000])
+        name = self.random.choice(
+            [b"g", b"h", b"", b"\x00\xff", b"long" * 20, b"long" * 19 + b"lone", b"x" * 2000]
+        )
         stream = self.live(key)
         if stream is None:
             stream = self.streams[key] = Stream()
@@ -267,8 +282,12 @@ class Model:
                 else:
                     assert child.children[1].null
         else:
-            reply = self.call("XREADGROUP", "GROUP", name, consumer, "COUNT", count, *noack, "STREAMS", key, ">")
-            new = sorted((entry, fields) for entry, fields in stream.entries.items() if entry > group.last)[:count]
+            reply = self.call(
+                "XREADGROUP", "GROUP", name, consumer, "COUNT", count, *noack, "STREAMS", key, ">"
+            )
+            new = sorted((entry, fields) for entry, fields in stream.entries.items() if entry > group.last)[
+                :count
+            ]
             shown = [] if reply.null else reply.children[0].children[1].children
             assert [entry_of(child) for child in shown] == new
             for entry, _ in new:
@@ -285,7 +304,10 @@ class Model:
             return
         name, group = found
         known = sorted(group.pending)
-        done = {self.random.choice(known) if known else self.some_id(stream) for _ in range(self.random.choice([1, 8, 60]))}
+        done = {
+            self.random.choice(known) if known else self.some_id(stream)
+            for _ in range(self.random.choice([1, 8, 60]))
+        }
         assert self.call("XACK", key, name, *map(text, done)).integer == len(done & group.pending.keys())
         for entry in done:
             group.pending.pop(entry, None)
@@ -314,7 +336,9 @@ class Model:
             wanted = [self.some_id(stream) for _ in range(4)]
             reply = self.call("XCLAIM", key, name, consumer, 0, *map(text, wanted), "FORCE", "RETRYCOUNT", 3)
             claimed = [entry for entry in wanted if entry in stream.entries]
-            assert [entry_of(child) for child in reply.children] == [(entry, stream.entries[entry]) for entry in claimed]
+            assert [entry_of(child) for child in reply.children] == [
+                (entry, stream.entries[entry]) for entry in claimed
+            ]
             for entry in wanted:
                 group.pending.pop(entry, None)
             for entry in claimed:
@@ -335,12 +359,13 @@ class Model:
             assert [id_of(child) for child in reply.children[1:3]] == [min(group.pending), max(group.pending)]
         reply = self.call("XPENDING", key, name, "-", "+", 10_000)
         assert [
-            (id_of(child.children[0]), child.children[1].payload, child.children[3].integer) for child in reply.children
+            (id_of(child.children[0]), child.children[1].payload, child.children[3].integer)
+            for child in reply.children
         ] == [(entry, state.consumer, state.count) for entry, state in sorted(group.pending.items())]
         reply = self.call("XINFO", "CONSUMERS", key, name)
-        assert {child.pairs()[b"name"].payload: child.pairs()[b"pending"].integer for child in reply.children} == {
-            consumer: len(group.owned(consumer)) for consumer in group.consumers
-        }
+        assert {
+            child.pairs()[b"name"].payload: child.pairs()[b"pending"].integer for child in reply.children
+        } == {consumer: len(group.owned(consumer)) for consumer in group.consumers}
 
     def remove(self) -> None:
         key = self.key()
@@ -382,7 +407,8 @@ class Model:
 
     def limit(self) -> None:
         self.client.engine.configure(
-            stream_node_max_entries=self.random.choice([0, 3, 100]), stream_node_max_bytes=self.random.choice([0, 100, 4096])
+            stream_node_max_entries=self.random.choice([0, 3, 100]),
+            stream_node_max_bytes=self.random.choice([0, 100, 4096]),
         )
 
     def background(self) -> None:
@@ -407,9 +433,9 @@ class Model:
             assert info[b"length"].integer == len(found)
             assert id_of(info[b"recorded-first-entry-id"]) == (found[0][0] if found else (0, 0))
             groups = self.call("XINFO", "GROUPS", key).children
-            assert {group.pairs()[b"name"].payload: group.pairs()[b"pending"].integer for group in groups} == {
-                name: len(group.pending) for name, group in stream.groups.items()
-            }
+            assert {
+                group.pairs()[b"name"].payload: group.pairs()[b"pending"].integer for group in groups
+            } == {name: len(group.pending) for name, group in stream.groups.items()}
         assert self.client.engine.check() is None
 
     STEPS = (
@@ -459,7 +485,10 @@ def client() -> Iterator[Client]:
 def test_every_number_of_deliveries_is_kept(client: Client) -> None:
     client("XADD", "s", "1-1", "a", "1")
     client("XGROUP", "CREATE", "s", "g", "0")
-    assert client("XCLAIM", "s", "g", "c", "0", "1-1", "FORCE", "RETRYCOUNT", (1 << 63) - 1, "JUSTID") == b"*1\r\n$3\r\n1-1\r\n"
+    assert (
+        client("XCLAIM", "s", "g", "c", "0", "1-1", "FORCE", "RETRYCOUNT", (1 << 63) - 1, "JUSTID")
+        == b"*1\r\n$3\r\n1-1\r\n"
+    )
     assert client("XPENDING", "s", "g", "-", "+", 1).endswith(b":9223372036854775807\r\n")
 
 
@@ -506,9 +535,6 @@ def test_a_capped_stream_stays_small(client: Client) -> None:
     assert client("XLEN", "s") == b":10\r\n"
 
 
-NODE = b"\x10" + b"\x00" * 7 + b"\x01" + b"\x00" * 7 + b"\x01"
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -530,18 +556,32 @@ def test_no_stream_is_restored_from(client: Client, body: bytes) -> None:
 
 def test_older_forms_are_restored(client: Client) -> None:
     """15 and 19, as earlier Redis wrote them: one entry, a group that was given it, a consumer for whom it is pending."""
-    pack = b"\x16\x00\x00\x00\x09\x00\x01\x01\x00\x01\x01\x01\x81a\x02\x00\x01\x02\x01\x00\x01\x00\x01"
-    pack = bytearray(b"\x00\x00\x00\x00\x0a\x00" + b"\x01\x01\x00\x01\x01\x01\x81a\x02\x00\x01\x02\x01\x00\x01\x00\x01\x07\x01\x04\x01\xff")
+    pack = bytearray(
+        b"\x00\x00\x00\x00\x0a\x00"
+        + b"\x01\x01\x00\x01\x01\x01\x81a\x02\x00\x01\x02\x01\x00\x01\x00\x01\x07\x01\x04\x01\xff"
+    )
     pack[0] = len(pack)
     entry = b"\x00" * 7 + b"\x05" + b"\x00" * 7 + b"\x01"
     entries = b"\x01\x10" + entry + bytes([len(pack)]) + bytes(pack)
     pending = b"\x01" + entry + b"\x10" + b"\x00" * 7 + b"\x03"
     consumers = b"\x01\x01c" + b"\x20" + b"\x00" * 7 + b"\x01" + entry
     oldest = b"\x0f" + entries + b"\x01\x05\x01" + b"\x01\x01g\x05\x01" + pending + consumers
-    older = b"\x13" + entries + b"\x01\x05\x01\x05\x01\x00\x00\x01" + b"\x01\x01g\x05\x01\x01" + pending + consumers
+    older = (
+        b"\x13"
+        + entries
+        + b"\x01\x05\x01\x05\x01\x00\x00\x01"
+        + b"\x01\x01g\x05\x01\x01"
+        + pending
+        + consumers
+    )
     for body in (oldest, older):
         assert client("RESTORE", "s", 0, sealed(body), "REPLACE") == b"+OK\r\n"
         assert client("XRANGE", "s", "-", "+") == b"*1\r\n*2\r\n$3\r\n5-1\r\n*2\r\n$1\r\na\r\n$1\r\n7\r\n"
         groups = parse(client("XINFO", "GROUPS", "s")).children[0].pairs()
-        assert [groups[name].integer for name in (b"consumers", b"pending", b"entries-read", b"lag")] == [1, 1, 1, 0]
+        assert [groups[name].integer for name in (b"consumers", b"pending", b"entries-read", b"lag")] == [
+            1,
+            1,
+            1,
+            0,
+        ]
         assert client("XPENDING", "s", "g", "-", "+", 1, "c").endswith(b":3\r\n")

@@ -14,7 +14,9 @@ def make(client: Client, random: Random) -> None:
     """A stream with one group or two, some of its entries deleted, some pending."""
     client("XGROUP", "CREATE", "k", "g", "0", "MKSTREAM")
     for i in range(1, random.choice([2, 5, 40, 150])):
-        fields = random.choice([(b"f", b"%d" % i), (b"f", b"v" * random.randrange(70)), (b"a", b"b", b"c", b"-5")])
+        fields = random.choice(
+            [(b"f", b"%d" % i), (b"f", b"v" * random.randrange(70)), (b"a", b"b", b"c", b"-5")]
+        )
         client("XADD", "k", f"{i}-{random.randrange(3)}", *fields)
     for consumer in random.sample([b"c", b"d", b"", b"\x00e"], random.randrange(4)):
         client("XREADGROUP", "GROUP", "g", consumer, "COUNT", random.randrange(1, 30), "STREAMS", "k", ">")

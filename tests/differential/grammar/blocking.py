@@ -21,7 +21,9 @@ COMMANDS: dict[str, Words] = {
     "BRPOPLPUSH": words(st.just(b"BRPOPLPUSH"), keys, keys, timeouts),
     "BLMPOP": words(st.just(b"BLMPOP"), timeouts, counted_keys(), ends, options(counts, most=1)),
     "XREAD": words(
-        st.just(b"XREAD"), option("BLOCK", milliseconds), streams(st.one_of(st.sampled_from([b"$", b"+"]), any_ids))
+        st.just(b"XREAD"),
+        option("BLOCK", milliseconds),
+        streams(st.one_of(st.sampled_from([b"$", b"+"]), any_ids)),
     ),
     "XREADGROUP": words(
         st.just(b"XREADGROUP"),
