@@ -13,6 +13,11 @@ ONE_KEY = [
 NO_KEY = ["dbsize", "flushall", "flushdb", "keys", "randomkey", "scan", "swapdb", "time", "wait", "waitaof"]
 DEBUG = ["check", "digest", "digest-value", "object", "populate", "glob"]
 STRINGS = ["append", "get", "set", "setrange"]
+STREAMS = {
+    "streams": ["xadd", "xdel", "xrange", "xrevrange", "xtrim"],
+    "streams_claim": ["xautoclaim"],
+    "streams_pending": ["xpending"],
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ def rows() -> tuple[Row, ...]:
         Row(name, "generic.object", arity=2 if name == "help" else 3)
         for name in ("encoding", "freq", "help", "idletime", "refcount")
     )
+    groups = tuple(Row(name, f"streams_groups.xgroup_{name}") for name in ("create", "delconsumer"))
     debug = tuple(Row(name, f"generic.debug_{name.replace('-', '_')}") for name in DEBUG)
     return (
         *(Row(name, f"generic.{name}", first) for name in ONE_KEY),
@@ -38,6 +44,10 @@ def rows() -> tuple[Row, ...]:
         *(Row(name, f"strings.{name}", first) for name in STRINGS),
         Row("sadd", "sets.sadd", first),
         Row("zadd", "sorted_sets.zadd", first),
+        *(Row(name, f"{module}.{name}", first) for module, names in STREAMS.items() for name in names),
+        Row("xreadgroup", "streams_read.xreadgroup"),
+        Row("xgroup", "streams_groups.xgroup", subcommands=groups),
+        Row("xinfo", "streams_info.xinfo", subcommands=(Row("stream", "streams_info.xinfo_stream"),)),
         Row("object", "generic.object", subcommands=objects),
         Row("debug", "generic.debug_check", subcommands=debug),
         Row("memory", "generic.memory_usage", subcommands=(Row("usage", "generic.memory_usage"),)),

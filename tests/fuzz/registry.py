@@ -33,6 +33,7 @@ REGISTRY = {
         Entry("canary-abort", "canary_abort", must_fail=True),
         Entry("resp", "resp"),
         Entry("rdb-payload", "rdb_payload"),
+        Entry("rdb-stream", "rdb_stream"),
     ]
 }
 

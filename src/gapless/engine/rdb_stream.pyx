@@ -14,8 +14,8 @@ from gapless.engine.rdb cimport RdbText, rdb_add_length, rdb_add_string, rdb_rea
 from gapless.engine.reply cimport reply_free, reply_init, reply_raw
 from gapless.engine.stream_block cimport Entry, FieldWalk, entry_fields, field_next
 from gapless.engine.stream_groups cimport (
-    ENTRIES_READ_UNKNOWN, Consumer, Group, PendingState, consumer_name, consumer_next, consumer_see, consumer_write,
-    entries_up_to, group_create, group_find, group_name, group_next, pending_assign, pending_find, pending_from, pending_load,
+    ENTRIES_READ_UNKNOWN, Consumer, Group, PendingState, consumer_name, consumer_next, consumer_see,
+    entries_up_to, group_create, group_find, group_name, group_next, group_write, pending_assign, pending_find, pending_from, pending_load,
 )
 from gapless.engine.stream_id cimport (
     ID_BYTES, StreamId, id_compare, id_increment, id_load, id_max, id_of, id_store,
@@ -380,7 +380,6 @@ cdef Status read_consumer(Reader* reader, uint8_t type, Stream* s, Group* g, uin
     c.state.active_ms = c.state.seen_ms
     if type == RDB_TYPE_STREAM_3 and not read_time(reader, &c.state.active_ms):
         return STATUS_MISSING
-    consumer_write(s, g, &c)
     if not read_plain_length(reader, &count):
         return STATUS_MISSING
     for _i in range(count):
@@ -390,6 +389,7 @@ cdef Status read_consumer(Reader* reader, uint8_t type, Stream* s, Group* g, uin
         if status != STATUS_OK:
             return status
     owned[0] += count
+    group_write(s, g)
     return STATUS_OK
 
 
@@ -421,6 +421,7 @@ cdef Status read_group(Reader* reader, uint8_t type, Stream* s) noexcept nogil:
         status = pending_load(s, &g, id, &state)
         if status != STATUS_OK:
             return status
+    group_write(s, &g)
     if not read_plain_length(reader, &consumers):
         return STATUS_MISSING
     for _i in range(consumers):

@@ -1,8 +1,8 @@
 """Consumer groups in a stream's table. See stream_groups.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, STATUS_TOO_LARGE, Status, hash_bytes, store_u32, store_u64
+from libc.string cimport memcmp, memcpy, memset
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, STATUS_TOO_LARGE, Status, hash_bytes, likely, store_u64
 from gapless.engine.stream_id cimport (
     ID_BYTES, id_compare, id_is_zero, id_load, id_max, id_of, id_store,
 )
@@ -10,15 +10,20 @@ from gapless.engine.stream_table cimport (
     TablePlace, table_element, table_find, table_insert, table_next, table_previous, table_remove,
 )
 from gapless.engine.stream_value cimport StreamHead, stream_head
-
-cdef extern from *:
-    uint32_t __builtin_bswap32(uint32_t v) nogil
+from gapless.engine.tree_key cimport __builtin_bswap64
 
 cdef enum:
-    PREFIX_BYTES = 5           # number and kind
-    NUMBERED_BYTES = 9         # and a number more
-    PENDING_BYTES = PREFIX_BYTES + ID_BYTES
-    OWNED_BYTES = NUMBERED_BYTES + ID_BYTES
+    # Kinds of elements.
+    NAMED = 0
+    NUMBERED = 1
+    PENDING = 2
+    OWNED = 3
+    KINDS = 4
+    NUMBER_BYTES_MAX = 9       # of a number in a key
+    KEY_BYTES_MIN = 8          # where what follows may change: what the tree knows of an element are its first 8 bytes
+    WIDE = 255
+    PENDING_BYTES_MAX = NUMBER_BYTES_MAX + ID_BYTES
+    OWNED_BYTES_MAX = 2 * NUMBER_BYTES_MAX + ID_BYTES
     NOBODY = 0                 # no consumer's number
     NAMELESS_BYTES_MAX = 64    # of elements without a name
     NAME_BYTES_MAX = 512 << 20
@@ -27,31 +32,39 @@ cdef enum:
 
 # ---- keys
 
-cdef inline uint32_t prefix(uint8_t* key, uint32_t number, uint8_t kind) noexcept nogil:
-    store_u32(key, __builtin_bswap32(number))
-    key[4] = kind
-    return PREFIX_BYTES
+cdef inline uint32_t write_number(uint8_t* key, uint64_t number) noexcept nogil:
+    if likely(number < WIDE):
+        key[0] = <uint8_t>number
+        return 1
+    key[0] = WIDE
+    store_u64(key + 1, __builtin_bswap64(number))
+    return NUMBER_BYTES_MAX
 
 
-cdef inline uint32_t numbered(uint8_t* key, uint32_t group, uint8_t kind, uint32_t number) noexcept nogil:
-    prefix(key, group, kind)
-    store_u32(key + PREFIX_BYTES, __builtin_bswap32(number))
-    return NUMBERED_BYTES
+cdef inline uint32_t prefix(uint8_t* key, uint32_t group, int kind) noexcept nogil:
+    return write_number(key, <uint64_t>group * KINDS + <uint32_t>kind)
+
+
+cdef inline uint32_t consumer_key(uint8_t* key, uint32_t group, uint32_t number) noexcept nogil:
+    cdef uint32_t n = prefix(key, group, NUMBERED)
+    store_u64(key + n, __builtin_bswap64(number))
+    return n + 8
 
 
 cdef inline uint32_t pending_key(uint8_t* key, uint32_t group, StreamId id) noexcept nogil:
-    prefix(key, group, c'p')
-    id_store(key + PREFIX_BYTES, id)
-    return PENDING_BYTES
+    cdef uint32_t n = prefix(key, group, PENDING)
+    id_store(key + n, id)
+    return n + ID_BYTES
 
 
 cdef inline uint32_t owned_key(uint8_t* key, uint32_t group, uint32_t consumer, StreamId id) noexcept nogil:
-    numbered(key, group, c'q', consumer)
-    id_store(key + NUMBERED_BYTES, id)
-    return OWNED_BYTES
+    cdef uint32_t n = prefix(key, group, OWNED)
+    n += write_number(key + n, consumer)
+    id_store(key + n, id)
+    return n + ID_BYTES
 
 
-cdef uint32_t named(const Stream* s, uint8_t* key, uint32_t group, uint8_t kind, const Arg* name) noexcept nogil:
+cdef uint32_t named(const Stream* s, uint8_t* key, uint32_t group, int kind, const Arg* name) noexcept nogil:
     """The key of a group or consumer of this name."""
     cdef uint8_t* p = key + prefix(key, group, kind)
     cdef uint8_t* end = key + s.keys.forest.element_bytes_max // 2
@@ -69,9 +82,8 @@ cdef uint32_t named(const Stream* s, uint8_t* key, uint32_t group, uint8_t kind,
         if name.data[i] == 0:
             p[0] = 255
             p += 1
-    p[0] = 0
-    p[1] = 0
-    return <uint32_t>(p + 2 - key)
+    memset(p, 0, KEY_BYTES_MIN)
+    return max(<uint32_t>(p + 2 - key), <uint32_t>KEY_BYTES_MIN)
 
 
 cdef inline uint8_t* payload(Stream* s, const uint8_t* key, uint32_t key_bytes, uint32_t* n) noexcept nogil:
@@ -131,21 +143,17 @@ cdef uint8_t* after(Stream* s, const uint8_t* key, uint32_t key_bytes, uint32_t 
 
 # ---- groups
 
-cdef int64_t entries_read_within(const Stream* s, int64_t entries_read) noexcept nogil:
-    cdef uint64_t added = stream_head(s).added
-    return <int64_t>added if entries_read > 0 and <uint64_t>entries_read > added else entries_read
-
-
 cdef bint group_find(Stream* s, const Arg* name, Group* out) noexcept nogil:
     cdef uint8_t* state
     cdef uint32_t n = 0
     if stream_head(s).groups == 0:
         return False
-    out.key_bytes = named(s, out.key, 0, c'g', name)
+    out.key_bytes = named(s, out.key, 0, NAMED, name)
     state = payload(s, out.key, out.key_bytes, &n)
     if state == NULL:
         return False
     memcpy(&out.state, state, sizeof(GroupState))
+    out.seen = NULL
     return True
 
 
@@ -153,13 +161,14 @@ cdef Status group_create(Stream* s, const Arg* name, StreamId last, int64_t entr
     cdef Status status
     if stream_head(s).group_last == GROUPS_MAX:
         return STATUS_TOO_LARGE
+    out.seen = NULL
     out.state.number = stream_head(s).group_last + 1
     out.state.last = last
-    out.state.entries_read = entries_read_within(s, entries_read)
+    out.state.entries_read = entries_read
     out.state.pending = 0
     out.state.consumers = 0
     out.state.consumer_last = 0
-    out.key_bytes = named(s, out.key, 0, c'g', name)
+    out.key_bytes = named(s, out.key, 0, NAMED, name)
     status = insert(s, out.key, out.key_bytes, &out.state, sizeof(GroupState), name)
     if status == STATUS_OK:
         stream_head(s).groups += 1
@@ -172,38 +181,45 @@ cdef void group_write(Stream* s, const Group* g) noexcept nogil:
     cdef uint8_t* state = payload(s, g.key, g.key_bytes, &n)
     INVARIANT(state != NULL)
     memcpy(state, &g.state, sizeof(GroupState))
+    if g.seen != NULL:
+        consumer_state(s, g, g.seen.number, &n)[0] = g.seen.state
 
 
 cdef void group_destroy(Stream* s, const Group* g) noexcept nogil:
-    cdef uint8_t[4] key
+    cdef uint8_t[NUMBER_BYTES_MAX] key
+    cdef uint32_t key_bytes
     cdef TablePlace at
-    store_u32(key, __builtin_bswap32(g.state.number))
+    cdef int kind
     drop(s, g.key, g.key_bytes)
-    while table_find(s, key, 4, &at):
-        table_remove(s, &at)
+    for kind in range(KINDS):
+        key_bytes = prefix(key, g.state.number, kind)
+        while table_find(s, key, key_bytes, &at):
+            table_remove(s, &at)
     stream_head(s).groups -= 1
 
 
 cdef bint take_key(uint8_t* key, uint32_t* key_bytes, const uint8_t* element) noexcept nogil:
     """The key of an element with a name: up to 0 0, or the hash behind 0 1."""
-    cdef uint32_t i = PREFIX_BYTES
+    cdef uint32_t i = NUMBER_BYTES_MAX if element[0] == WIDE else 1
     while element[i] != 0 or element[i + 1] > 1:
         i += 1
-    key_bytes[0] = i + (2 if element[i + 1] == 0 else 18)
+    key_bytes[0] = max(i + (2 if element[i + 1] == 0 else 18), <uint32_t>KEY_BYTES_MIN)
     memcpy(key, element, key_bytes[0])
     return True
 
 
 cdef bint group_next(Stream* s, Group* g) noexcept nogil:
+    cdef uint8_t[NUMBER_BYTES_MAX] key
     cdef const uint8_t* element
-    cdef uint32_t n = 0
+    cdef uint32_t n = 0, prefix_bytes = prefix(key, 0, NAMED)
     if g.key_bytes == 0:
-        g.key_bytes = prefix(g.key, 0, c'g')
-    element = after(s, g.key, g.key_bytes, PREFIX_BYTES, &n)
+        g.key_bytes = prefix(g.key, 0, NAMED)
+    element = after(s, g.key, g.key_bytes, prefix_bytes, &n)
     if element == NULL:
         return False
     take_key(g.key, &g.key_bytes, element)
     memcpy(&g.state, element + g.key_bytes, sizeof(GroupState))
+    g.seen = NULL
     return True
 
 
@@ -216,8 +232,8 @@ cdef void group_name(Stream* s, const Group* g, Arg* name) noexcept nogil:
 # ---- consumers
 
 cdef inline ConsumerState* consumer_state(Stream* s, const Group* g, uint32_t number, uint32_t* n) noexcept nogil:
-    cdef uint8_t[NUMBERED_BYTES] key
-    cdef uint8_t* state = payload(s, key, numbered(key, g.state.number, c'd', number), n)
+    cdef uint8_t[2 * NUMBER_BYTES_MAX] key
+    cdef uint8_t* state = payload(s, key, consumer_key(key, g.state.number, number), n)
     INVARIANT(state != NULL)
     return <ConsumerState*>state
 
@@ -225,7 +241,7 @@ cdef inline ConsumerState* consumer_state(Stream* s, const Group* g, uint32_t nu
 cdef bint consumer_find(Stream* s, const Group* g, const Arg* name, Consumer* out) noexcept nogil:
     cdef uint8_t* number
     cdef uint32_t n = 0
-    out.key_bytes = named(s, out.key, g.state.number, c'c', name)
+    out.key_bytes = named(s, out.key, g.state.number, NAMED, name)
     number = payload(s, out.key, out.key_bytes, &n)
     if number == NULL:
         return False
@@ -235,21 +251,20 @@ cdef bint consumer_find(Stream* s, const Group* g, const Arg* name, Consumer* ou
 
 
 cdef Status consumer_see(Stream* s, Group* g, const Arg* name, Consumer* out, bint* made) noexcept nogil:
-    cdef uint8_t[NUMBERED_BYTES] key
+    cdef uint8_t[2 * NUMBER_BYTES_MAX] key
     cdef uint32_t key_bytes
     cdef Status status
     made[0] = not consumer_find(s, g, name, out)
+    out.state.seen_ms = s.keys.now_ms
     if not made[0]:
-        out.state.seen_ms = s.keys.now_ms
-        consumer_write(s, g, out)
+        g.seen = out
         return STATUS_OK
     if g.state.consumer_last == GROUPS_MAX:
         return STATUS_TOO_LARGE
     out.number = g.state.consumer_last + 1
-    out.state.seen_ms = s.keys.now_ms
     out.state.active_ms = NEVER_ACTIVE
     out.state.pending = 0
-    key_bytes = numbered(key, g.state.number, c'd', out.number)
+    key_bytes = consumer_key(key, g.state.number, out.number)
     status = insert(s, key, key_bytes, &out.state, sizeof(ConsumerState), name)
     if status != STATUS_OK:
         return status
@@ -257,9 +272,9 @@ cdef Status consumer_see(Stream* s, Group* g, const Arg* name, Consumer* out, bi
     if status != STATUS_OK:
         drop(s, key, key_bytes)
         return status
+    g.seen = out
     g.state.consumer_last += 1
     g.state.consumers += 1
-    group_write(s, g)
     return STATUS_OK
 
 
@@ -272,18 +287,8 @@ cdef Status insert_number(Stream* s, const Consumer* c) noexcept nogil:
     return table_insert(s, &at, element, c.key_bytes + 4)
 
 
-cdef void consumer_write(Stream* s, const Group* g, const Consumer* c) noexcept nogil:
-    cdef uint32_t n = 0
-    consumer_state(s, g, c.number, &n)[0] = c.state
-
-
-cdef void consumer_set_active(Stream* s, const Group* g, uint32_t number, int64_t now_ms) noexcept nogil:
-    cdef uint32_t n = 0
-    consumer_state(s, g, number, &n).active_ms = now_ms
-
-
 cdef uint64_t consumer_delete(Stream* s, Group* g, Consumer* c) noexcept nogil:
-    cdef uint8_t[NUMBERED_BYTES] key
+    cdef uint8_t[2 * NUMBER_BYTES_MAX] key
     cdef StreamId id
     cdef uint64_t pending = 0
     while True:
@@ -292,7 +297,7 @@ cdef uint64_t consumer_delete(Stream* s, Group* g, Consumer* c) noexcept nogil:
             break
         pending_drop(s, g, id)
         pending += 1
-    drop(s, key, numbered(key, g.state.number, c'd', c.number))
+    drop(s, key, consumer_key(key, g.state.number, c.number))
     drop(s, c.key, c.key_bytes)
     g.state.consumers -= 1
     group_write(s, g)
@@ -302,9 +307,11 @@ cdef uint64_t consumer_delete(Stream* s, Group* g, Consumer* c) noexcept nogil:
 cdef bint consumer_next(Stream* s, const Group* g, Consumer* c) noexcept nogil:
     cdef const uint8_t* element
     cdef uint32_t n = 0
+    cdef uint8_t[NUMBER_BYTES_MAX] key
+    cdef uint32_t prefix_bytes = prefix(key, g.state.number, NAMED)
     if c.key_bytes == 0:
-        c.key_bytes = prefix(c.key, g.state.number, c'c')
-    element = after(s, c.key, c.key_bytes, PREFIX_BYTES, &n)
+        c.key_bytes = prefix(c.key, g.state.number, NAMED)
+    element = after(s, c.key, c.key_bytes, prefix_bytes, &n)
     if element == NULL:
         return False
     take_key(c.key, &c.key_bytes, element)
@@ -322,7 +329,7 @@ cdef void consumer_name(Stream* s, const Group* g, uint32_t number, Arg* name) n
 # ---- pending entries
 
 cdef inline PendingState* pending_state(Stream* s, const Group* g, StreamId id) noexcept nogil:
-    cdef uint8_t[PENDING_BYTES] key
+    cdef uint8_t[PENDING_BYTES_MAX] key
     cdef uint32_t n = 0
     return <PendingState*>payload(s, key, pending_key(key, g.state.number, id), &n)
 
@@ -336,7 +343,7 @@ cdef bint pending_find(Stream* s, const Group* g, StreamId id, PendingState* out
 
 
 cdef bint pending_from(Stream* s, const Group* g, uint32_t consumer, StreamId* id) noexcept nogil:
-    cdef uint8_t[OWNED_BYTES] key
+    cdef uint8_t[OWNED_BYTES_MAX] key
     cdef uint32_t key_bytes, n = 0
     cdef const uint8_t* element
     cdef TablePlace at
@@ -353,54 +360,68 @@ cdef bint pending_from(Stream* s, const Group* g, uint32_t consumer, StreamId* i
 
 
 cdef bint pending_last(Stream* s, const Group* g, StreamId* id) noexcept nogil:
-    cdef uint8_t[PENDING_BYTES] key
+    cdef uint8_t[PENDING_BYTES_MAX] key
+    cdef uint32_t key_bytes = pending_key(key, g.state.number, id_max()), n = 0
     cdef const uint8_t* element
-    cdef uint32_t n = 0
     cdef TablePlace at
-    cdef bint there = table_find(s, key, pending_key(key, g.state.number, id_max()), &at)
-    if not there and not table_previous(s, &at):
+    if not table_find(s, key, key_bytes, &at) and not table_previous(s, &at):
         return False
     element = table_element(s, &at, &n)
-    if n < PENDING_BYTES or memcmp(element, key, PREFIX_BYTES) != 0:
+    if n < key_bytes or memcmp(element, key, key_bytes - ID_BYTES) != 0:
         return False
-    id[0] = id_load(element + PREFIX_BYTES)
+    id[0] = id_load(element + key_bytes - ID_BYTES)
     return True
 
 
-cdef inline Status add_owned(Stream* s, const Group* g, uint32_t consumer, StreamId id) noexcept nogil:
-    cdef uint8_t[OWNED_BYTES] key
+cdef inline void count_owned(Stream* s, const Group* g, uint32_t consumer, int more) noexcept nogil:
     cdef uint32_t n = 0
+    if g.seen != NULL and g.seen.number == consumer:
+        g.seen.state.pending += <uint64_t>more
+    else:
+        consumer_state(s, g, consumer, &n).pending += <uint64_t>more
+
+
+cdef inline Status add_owned(Stream* s, const Group* g, uint32_t consumer, StreamId id) noexcept nogil:
+    cdef uint8_t[OWNED_BYTES_MAX] key
     cdef Status status = insert(s, key, owned_key(key, g.state.number, consumer, id), NULL, 0, NULL)
     if status == STATUS_OK:
-        consumer_state(s, g, consumer, &n).pending += 1
+        count_owned(s, g, consumer, 1)
     return status
 
 
 cdef inline void drop_owned(Stream* s, const Group* g, uint32_t consumer, StreamId id) noexcept nogil:
-    cdef uint8_t[OWNED_BYTES] key
-    cdef uint32_t n = 0
+    cdef uint8_t[OWNED_BYTES_MAX] key
     cdef bint there = drop(s, key, owned_key(key, g.state.number, consumer, id))
     INVARIANT(there)
-    consumer_state(s, g, consumer, &n).pending -= 1
+    count_owned(s, g, consumer, -1)
 
 
 cdef Status add_pending(Stream* s, Group* g, StreamId id, const PendingState* state) noexcept nogil:
-    cdef uint8_t[PENDING_BYTES] key
+    cdef uint8_t[PENDING_BYTES_MAX] key
     cdef Status status = insert(s, key, pending_key(key, g.state.number, id), state, sizeof(PendingState), NULL)
     if status == STATUS_OK:
         g.state.pending += 1
-        group_write(s, g)
     return status
 
 
-cdef Status pending_add(Stream* s, Group* g, StreamId id, const PendingState* state) noexcept nogil:
-    cdef Status status = add_owned(s, g, state.consumer, id)
-    if status != STATUS_OK:
+cdef Status pending_give(Stream* s, Group* g, StreamId id, const PendingState* state) noexcept nogil:
+    cdef PendingState* old = pending_state(s, g, id)
+    cdef uint32_t before = NOBODY if old == NULL else old.consumer
+    cdef Status status
+    if before != state.consumer:
+        status = add_owned(s, g, state.consumer, id)
+        if status != STATUS_OK:
+            return status
+    if before == NOBODY:
+        status = add_pending(s, g, id, state)
+        if status != STATUS_OK:
+            drop_owned(s, g, state.consumer, id)
         return status
-    status = add_pending(s, g, id, state)
-    if status != STATUS_OK:
-        drop_owned(s, g, state.consumer, id)
-    return status
+    if before != state.consumer:
+        drop_owned(s, g, before, id)
+        old = pending_state(s, g, id)
+    old[0] = state[0]
+    return STATUS_OK
 
 
 cdef Status pending_load(Stream* s, Group* g, StreamId id, PendingState* state) noexcept nogil:
@@ -418,31 +439,16 @@ cdef Status pending_assign(Stream* s, const Group* g, StreamId id, uint32_t cons
     return add_owned(s, g, consumer, id)
 
 
-cdef Status pending_change(Stream* s, const Group* g, StreamId id, const PendingState* state) noexcept nogil:
-    cdef PendingState* old = pending_state(s, g, id)
-    cdef uint32_t before
-    cdef Status status
-    INVARIANT(old != NULL)
-    before = old.consumer
-    if before != state.consumer:
-        status = add_owned(s, g, state.consumer, id)
-        if status != STATUS_OK:
-            return status
-        drop_owned(s, g, before, id)
-        old = pending_state(s, g, id)
-    old[0] = state[0]
-    return STATUS_OK
-
-
 cdef bint pending_drop(Stream* s, Group* g, StreamId id) noexcept nogil:
-    cdef uint8_t[PENDING_BYTES] key
-    cdef PendingState state
-    if not pending_find(s, g, id, &state):
+    cdef uint8_t[PENDING_BYTES_MAX] key
+    cdef uint32_t key_bytes = pending_key(key, g.state.number, id), n = 0, consumer
+    cdef TablePlace at
+    if not table_find(s, key, key_bytes, &at):
         return False
-    drop(s, key, pending_key(key, g.state.number, id))
-    drop_owned(s, g, state.consumer, id)
+    consumer = (<PendingState*>(table_element(s, &at, &n) + key_bytes)).consumer
+    table_remove(s, &at)
+    drop_owned(s, g, consumer, id)
     g.state.pending -= 1
-    group_write(s, g)
     return True
 
 
@@ -451,7 +457,9 @@ cdef bint pending_drop_all(Stream* s, StreamId id) noexcept nogil:
     cdef bint dropped = False
     g.key_bytes = 0
     while group_next(s, &g):
-        dropped = pending_drop(s, &g, id) or dropped
+        if pending_drop(s, &g, id):
+            group_write(s, &g)
+            dropped = True
     return dropped
 
 

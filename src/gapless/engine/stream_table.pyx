@@ -1,7 +1,7 @@
 """Tables of streams. See stream_table.pxd."""
 from libc.string cimport memcmp, memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_OK
-from gapless.engine.forest cimport ORDER_BYTES, Forest, Tree, tree_begin, tree_retire
+from gapless.engine.forest cimport ORDER_BYTES, Forest, Tree, node_at, tree_begin, tree_retire
 from gapless.engine.record cimport read_varint, varint_bytes, write_varint
 from gapless.engine.stream_value cimport (
     STREAM_TREE_TABLE, TABLE_BYTES_MAX, stream_head, stream_packed_table, stream_reserve, stream_tree,
@@ -136,12 +136,13 @@ cdef void table_remove(Stream* s, TablePlace* at) noexcept nogil:
     cdef Key key
     cdef bint there
     if on_tree(s):
-        # What was looked for by its key alone may have been found from the leaf to the left.
-        element = tree_element(s.keys.forest, &at.place, &n)
-        INVARIANT(element != NULL)
-        separator_key(element, n, &key)
-        there = tree_find(s.keys.forest, stream_tree(s, STREAM_TREE_TABLE), &key, &at.place)
-        INVARIANT(there)
+        if at.place.at[0] == node_at(s.keys.forest, at.place.page[0]).count:
+            # Looked for by its key alone, it was found from the leaf to the left.
+            element = tree_element(s.keys.forest, &at.place, &n)
+            INVARIANT(element != NULL)
+            separator_key(element, n, &key)
+            there = tree_find(s.keys.forest, stream_tree(s, STREAM_TREE_TABLE), &key, &at.place)
+            INVARIANT(there)
         tree_remove(s.keys.forest, stream_tree(s, STREAM_TREE_TABLE), &at.place)
         return
     INVARIANT(at.bytes != 0)

@@ -9,8 +9,7 @@ from gapless.engine.reply cimport Reply, reply_array, reply_error, reply_free, r
 from gapless.engine.scan cimport move_to_front
 from gapless.engine.stream_block cimport Entry
 from gapless.engine.stream_groups cimport (
-    Consumer, Group, PendingState, consumer_see, consumer_set_active, group_find, group_write, pending_add, pending_change, pending_drop,
-    pending_find, pending_from,
+    Consumer, Group, PendingState, consumer_see, group_find, group_write, pending_drop, pending_find, pending_from, pending_give,
 )
 from gapless.engine.stream_id cimport (
     StreamId, arg_id, arg_interval_start, id_compare, id_increment, id_of, parse_id, reply_id,
@@ -68,7 +67,7 @@ cdef Status claim_one(Call* call, Stream* s, Group* g, const Consumer* c, Stream
         state.deliveries = <uint64_t>claim.deliveries
     elif not claim.only_ids:
         state.deliveries += 1
-    status = pending_change(s, g, id, &state) if there else pending_add(s, g, id, &state)
+    status = pending_give(s, g, id, &state)
     if status != STATUS_OK:
         return status
     claimed[0] = True
@@ -145,7 +144,6 @@ cdef void cmd_xclaim(Call* call) noexcept nogil:
         return
     if id_compare(last, g.state.last) > 0:
         g.state.last = last
-        group_write(&s, &g)
     status = consumer_see(&s, &g, &call.argv[3], &c, &made)
     front = call.reply.length
     i = 5
@@ -158,13 +156,14 @@ cdef void cmd_xclaim(Call* call) noexcept nogil:
             continue
         status = claim_one(call, &s, &g, &c, id, &claim, &entry, &claimed)
         shown += claimed
+    if shown:
+        c.state.active_ms = call.keys.now_ms
+    group_write(&s, &g)
+    stream_counted(&s)
     if status != STATUS_OK:
         call.reply.length = front
         call_status(call, status)
         return
-    if shown:
-        consumer_set_active(&s, &g, c.number, call.keys.now_ms)
-    stream_counted(&s)
     middle = call.reply.length
     reply_array(call.reply, shown)
     move_to_front(call.reply, front, middle)
@@ -237,10 +236,11 @@ cdef void cmd_xautoclaim(Call* call) noexcept nogil:
         if not id_increment(&id):
             more = False
             break
+    if shown:
+        c.state.active_ms = call.keys.now_ms
+    group_write(&s, &g)
+    stream_counted(&s)
     if status == STATUS_OK:
-        if shown:
-            consumer_set_active(&s, &g, c.number, call.keys.now_ms)
-        stream_counted(&s)
         middle = call.reply.length
         reply_array(call.reply, 3)
         reply_id(call.reply, id if more else id_of(0, 0))

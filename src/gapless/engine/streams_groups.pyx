@@ -1,5 +1,5 @@
 """XGROUP: consumer groups and consumers, made, changed and deleted."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.base cimport STATUS_OK, Status
 from gapless.engine.blocked cimport blocked_signal
 from gapless.engine.call cimport Call
@@ -7,7 +7,7 @@ from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, handler_reg
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_hash
 from gapless.engine.reply cimport reply_array, reply_error, reply_int, reply_status
 from gapless.engine.stream_groups cimport (
-    ENTRIES_READ_UNKNOWN, Consumer, Group, consumer_delete, consumer_find, consumer_see, entries_read_within, group_create, group_destroy, group_find,
+    ENTRIES_READ_UNKNOWN, Consumer, Group, consumer_delete, consumer_find, consumer_see, group_create, group_destroy, group_find,
     group_write,
 )
 from gapless.engine.stream_id cimport StreamId, id_of, parse_id, reply_invalid_id
@@ -46,6 +46,12 @@ cdef bint arg_entries_read(Call* call, int i, int64_t* entries_read) noexcept no
     return True
 
 
+cdef int64_t entries_read_within(const Stream* s, int64_t entries_read) noexcept nogil:
+    """A group has read no more than was ever added."""
+    cdef uint64_t added = stream_head(s).added
+    return <int64_t>added if entries_read > 0 and <uint64_t>entries_read > added else entries_read
+
+
 cdef bint arg_last(Call* call, const Stream* s, bint strict, StreamId* id) noexcept nogil:
     """The ID in argv[4], or `$`."""
     if call.argv[4].size == 1 and call.argv[4].data[0] == c'$':
@@ -82,7 +88,7 @@ cdef void cmd_xgroup_create(Call* call) noexcept nogil:
         reply_error(call.reply, b"BUSYGROUP Consumer Group name already exists")
         return
     if status == STATUS_OK:
-        status = group_create(&s, &call.argv[3], id, entries_read, &g)
+        status = group_create(&s, &call.argv[3], id, entries_read_within(&s, entries_read), &g)
     if status == STATUS_OK:
         if made:
             stream_touched(&s)
@@ -141,6 +147,7 @@ cdef void cmd_xgroup_createconsumer(Call* call) noexcept nogil:
         reply_int(call.reply, 0)
         return
     if call_status(call, consumer_see(&s, &g, &call.argv[4], &c, &made)):
+        group_write(&s, &g)
         stream_counted(&s)
         reply_int(call.reply, 1)
 

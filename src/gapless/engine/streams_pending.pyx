@@ -8,8 +8,8 @@ from gapless.engine.keyspace cimport FIND_WRITE
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_bulk_int, reply_error, reply_int, reply_null, reply_null_array
 from gapless.engine.scan cimport move_to_front
 from gapless.engine.stream_groups cimport (
-    Consumer, Group, PendingState, consumer_find, consumer_name, consumer_next, group_find, pending_drop, pending_find, pending_from,
-    pending_last,
+    Consumer, Group, PendingState, consumer_find, consumer_name, consumer_next, group_find, group_write, pending_drop, pending_find,
+    pending_from, pending_last,
 )
 from gapless.engine.stream_id cimport (
     StreamId, arg_id, arg_interval_end, arg_interval_start, id_compare, id_increment, id_of, parse_id, reply_id,
@@ -39,6 +39,7 @@ cdef void cmd_xack(Call* call) noexcept nogil:
         parse_id(&call.argv[i], 0, True, &id, NULL)
         count += pending_drop(&s, &g, id)
     if count:
+        group_write(&s, &g)
         stream_counted(&s)
     reply_int(call.reply, count)
 
@@ -92,9 +93,12 @@ cdef void delete_entries(Call* call, Stream* s, Group* g, const DeleteOptions* o
     reply_array(call.reply, o.ids)
     for i in range(o.ids_at, o.ids_at + o.ids):
         parse_id(&call.argv[i], 0, True, &id, NULL)
-        if g != NULL and not pending_drop(s, g, id):
-            reply_int(call.reply, -1)
-            continue
+        if g != NULL:
+            if not pending_drop(s, g, id):
+                reply_int(call.reply, -1)
+                continue
+            # Before others look at the group again.
+            group_write(s, g)
         status = stream_delete_as(s, id, o.references, &result)
         if status != STATUS_OK:
             call.reply.length = front

@@ -13,8 +13,7 @@ from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_ma
 from gapless.engine.scan cimport move_to_front
 from gapless.engine.stream_block cimport Entry
 from gapless.engine.stream_groups cimport (
-    Consumer, Group, PendingState, consumer_see, consumer_set_active, group_find, group_reads, group_write, pending_add, pending_change,
-    pending_find, pending_from,
+    Consumer, Group, PendingState, consumer_see, group_find, group_reads, group_write, pending_find, pending_from, pending_give,
 )
 from gapless.engine.stream_id cimport (
     ID_TEXT_BYTES, StreamId, arg_id, id_compare, id_decrement, id_format, id_increment, id_max, id_of, reply_id,
@@ -182,38 +181,31 @@ cdef bint serve_entries(Call* call, Stream* s, const ReadOptions* o, int at) noe
     return True
 
 
-cdef Status give(Stream* s, Group* g, const Consumer* c, StreamId id) noexcept nogil:
-    """The entry is pending for this consumer from now on."""
-    cdef PendingState state
-    cdef bint there = pending_find(s, g, id, &state)
-    state.consumer = c.number
-    state.delivered_ms = s.keys.now_ms
-    state.deliveries = 1
-    return pending_change(s, g, id, &state) if there else pending_add(s, g, id, &state)
-
-
-cdef Status serve_new(Call* call, Stream* s, const ReadOptions* o, Group* g, const Consumer* c) noexcept nogil:
+cdef Status serve_new(Call* call, Stream* s, const ReadOptions* o, Group* g, Consumer* c) noexcept nogil:
     """What the group has not been given yet. REQUIRED: there is such an entry."""
     cdef StreamWalk w
     cdef Entry entry
+    cdef PendingState state
     cdef StreamId low
     cdef size_t front = call.reply.length, middle
     cdef uint64_t shown = 0
     cdef Status status = STATUS_OK
+    state.consumer = c.number
+    state.delivered_ms = s.keys.now_ms
+    state.deliveries = 1
     low = g.state.last
     id_increment(&low)
     stream_walk(s, low, id_max(), False, &w)
     while shown < o.count and stream_next(&w, &entry):
-        reply_entry(call.reply, &entry)
-        group_reads(s, g, entry.id)
-        shown += 1
         if not o.noack:
-            status = give(s, g, c, entry.id)
+            status = pending_give(s, g, entry.id, &state)
             if status != STATUS_OK:
                 return status
-    group_write(s, g)
+        group_reads(s, g, entry.id)
+        reply_entry(call.reply, &entry)
+        shown += 1
     if not o.noack:
-        consumer_set_active(s, g, c.number, s.keys.now_ms)
+        c.state.active_ms = s.keys.now_ms
     middle = call.reply.length
     reply_array(call.reply, <int64_t>shown)
     move_to_front(call.reply, front, middle)
@@ -236,7 +228,7 @@ cdef Status serve_history(Call* call, Stream* s, const ReadOptions* o, StreamId 
             pending_find(s, g, id, &state)
             state.delivered_ms = s.keys.now_ms
             state.deliveries += 1
-            pending_change(s, g, id, &state)
+            pending_give(s, g, id, &state)
         else:
             reply_array(call.reply, 2)
             reply_id(call.reply, id)
@@ -259,11 +251,13 @@ cdef bint serve_group(Call* call, Stream* s, const ReadOptions* o, int at, Statu
     if status[0] != STATUS_OK:
         return True
     if not history and (stream_head(s).length == 0 or id_compare(stream_last_entry(s), g.state.last) <= 0):
+        group_write(s, &g)
         if made:
             stream_counted(s)
         return False
     reply_key(call, s)
     status[0] = serve_history(call, s, o, o.ids[at], &g, &c) if history else serve_new(call, s, o, &g, &c)
+    group_write(s, &g)
     if made or not history:
         stream_counted(s)
     return True
