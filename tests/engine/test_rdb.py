@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.commands import Client, new_client
+from tests.support.rdb_forms import HASH_EXPIRIES_OLD, HASH_ZIPLIST, HASH_ZIPMAP, old_hash, string, ziplist
 
 BAD_FORMAT = b"-ERR Bad data format\r\n"
 BAD_FOOTER = b"-ERR DUMP payload version or checksum are wrong\r\n"
@@ -187,3 +188,27 @@ def test_other_types_and_newer_versions(client: Client) -> None:
     assert client("RESTORE", "k", 0, sealed(b"\x07\x01\x01a")) == BAD_FORMAT
     assert client("RESTORE", "k", 0, sealed(b"\x00\x01a", version=13)) == BAD_FOOTER
     assert client("RESTORE", "k", 0, sealed(b"\x00\x01a", version=1)) == b"+OK\r\n"
+
+
+FIELDS = [(b"a", b"1"), (b"b", b""), (b"c" * 300, b"d" * 5000), (b"17", b"-3")]
+
+
+@pytest.mark.parametrize("kind", [HASH_ZIPMAP, HASH_ZIPLIST, HASH_EXPIRIES_OLD])
+def test_hashes_of_old(client: Client, kind: int) -> None:
+    assert client("RESTORE", "h", 0, sealed(old_hash(kind, FIELDS))) == b"+OK\r\n"
+    expected = [word for pair in FIELDS for word in pair]
+    assert client.bulks("HGETALL", "h") == expected or set(client.bulks("HGETALL", "h")) == set(expected)
+    for wrong in ([], [*FIELDS, FIELDS[0]]):
+        assert client("RESTORE", "wrong", 0, sealed(old_hash(kind, wrong))) == BAD_FORMAT
+    body = old_hash(kind, FIELDS[:2])
+    if kind != HASH_EXPIRIES_OLD:  # the footer counts as readable: a string of it may end there
+        for end in range(1, len(body)):
+            assert client("RESTORE", "wrong", 0, sealed(body[:end])) == BAD_FORMAT
+    assert client("EXISTS", "wrong") == b":0\r\n"
+
+
+def test_numbers_of_a_ziplist(client: Client) -> None:
+    numbers = [0, 12, 13, -1, -128, 127, 128, 2**63 - 1, -(2**63)]
+    words = [word for at, number in enumerate(numbers) for word in (b"f%d" % at, number)]
+    assert client("RESTORE", "h", 0, sealed(bytes([HASH_ZIPLIST]) + string(ziplist(words)))) == b"+OK\r\n"
+    assert client.bulks("HGETALL", "h")[1::2] == [b"%d" % number for number in numbers]

@@ -69,6 +69,8 @@ cdef void collection_of_value(Keyspace* ks, int type, int order, const Value* v,
 # Writes this element: where the last look-up found that it goes, or in place of what it found. It may not lie in c.buffer. STATUS_FULL,
 # STATUS_TOO_LARGE: the collection is as it was.
 cdef Status collection_put(Collection* c, const uint8_t* element, uint64_t n) noexcept nogil
+# Whether all that argv[first] and what follows put will find room, `step` arguments an element: for a tree, which is changed as it goes.
+cdef Status collection_room(Collection* c, const Arg* argv, int argc, int first, int step) noexcept nogil
 # Puts what is packed on a tree, whose type has still to fill in what it keeps behind it. STATUS_FULL: it is as it was.
 cdef Status collection_become_tree(Collection* c) noexcept nogil
 # Removes what the last look-up found.

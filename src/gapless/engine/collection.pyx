@@ -1,16 +1,21 @@
 """Collections in their two forms. See collection.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
-from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, unlikely
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, Status, unlikely
 from gapless.engine.dispatch cimport call_status, reply_wrong_type
+from gapless.engine.extent cimport extents_left
 from gapless.engine.forest cimport ORDER_POSITION, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
     keyspace_resize, keyspace_set, keyspace_touched,
 )
 from gapless.engine.record cimport RECORD_TREES, varint_bytes, write_varint
-from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_insert, tree_next, tree_remove, tree_replace
+from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_has_room, tree_insert, tree_next, tree_remove, tree_replace
 from gapless.engine.tree_key cimport Key, element_key, hash_key, hash_seek
+
+
+cdef enum:
+    ELEMENT_MORE_BYTES = 16    # that an element may have besides what is written: lengths, an expiry
 
 
 # ---- life
@@ -128,6 +133,25 @@ cdef Status collection_become_tree(Collection* c) noexcept nogil:
         p += n
     c.dirty = True
     return STATUS_OK
+
+
+cdef Status collection_room(Collection* c, const Arg* argv, int argc, int first, int step) noexcept nogil:
+    cdef uint64_t n, large = 0, largest = 0
+    cdef int i = first, j
+    if c.tree == NULL or argc - first <= step:
+        return STATUS_OK
+    if not tree_has_room(c.keys.forest, c.tree, <uint64_t>((argc - first) // step)):
+        return STATUS_FULL
+    while i < argc:
+        n = ELEMENT_MORE_BYTES
+        for j in range(step):
+            n += argv[i + j].size
+        if n > c.keys.forest.element_bytes_max:
+            large += 1
+            largest = max(largest, n)
+        i += step
+    # As if all were of the class of the largest: there are fewer of the larger ones.
+    return STATUS_OK if large == 0 or extents_left(c.keys.extents, largest) >= large else STATUS_FULL
 
 
 cdef Status collection_put(Collection* c, const uint8_t* element, uint64_t n) noexcept nogil:

@@ -46,6 +46,8 @@ cdef Extents* extents_new() noexcept nogil
 cdef void extents_free(Extents* e) noexcept nogil
 # A new extent for n bytes, all zero; 0 when addresses are used up.
 cdef uint64_t extent_take(Extents* e, uint64_t n) noexcept nogil
+# How many more of n bytes there are addresses for.
+cdef uint64_t extents_left(Extents* e, uint64_t n) noexcept nogil
 cdef uint8_t* extent_bytes(Extents* e, uint64_t handle) noexcept nogil
 cdef uint64_t extent_committed(Extents* e, uint64_t handle) noexcept nogil
 # Makes it n bytes long: new bytes are zero, pages beyond are given back. May return another handle (the old one is gone then); 0: no

@@ -112,6 +112,19 @@ cdef uint64_t extent_take(Extents* e, uint64_t n) noexcept nogil:
     return (<uint64_t>(i + 1) << 56) | slot
 
 
+cdef uint64_t extents_left(Extents* e, uint64_t n) noexcept nogil:
+    cdef ExtentClass* c
+    cdef int i = 0
+    while i < EXTENT_CLASSES and e.classes[i].slot_bytes < n:
+        i += 1
+    if i == EXTENT_CLASSES:
+        return 0
+    c = &e.classes[i]
+    if c.base == NULL and not class_reserve(c):
+        return 0
+    return c.free_count + c.slots - c.high_water
+
+
 cdef uint8_t* extent_bytes(Extents* e, uint64_t handle) noexcept nogil:
     cdef int i = class_of(handle)
     INVARIANT(i >= 0 and i < EXTENT_CLASSES and slot_of(handle) < e.classes[i].high_water)

@@ -4,7 +4,7 @@ from gapless.engine.base cimport STATUS_OK, Status, parse_int64, unlikely
 from gapless.engine.call cimport Call
 from gapless.engine.collection cimport (
     CollectionWalk, collection_close, collection_count, collection_finish, collection_mark, collection_marks,
-    collection_remove, collection_walk, random_below,
+    collection_remove, collection_room, collection_walk, random_below,
 )
 from gapless.engine.collection_scan cimport (
     CollectionScan, collection_scan_begin, collection_scan_end, collection_scan_goes_on, collection_scan_matches,
@@ -42,6 +42,7 @@ cdef bint write_pairs(Call* call, int64_t* created) noexcept nogil:
     created[0] = 0
     if not hash_open(call, 1, FIND_WRITE, &h):
         return False
+    status = collection_room(&h.c, call.argv, call.argc, 2, 2)
     if unlikely(<uint64_t>(call.argc - 2) // 2 > h.packed_fields_max):
         collection_mark(&h.c, HASH_TABLE)
     while i < call.argc and status == STATUS_OK:

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport strlen
 from gapless.engine.base cimport STATUS_OK, Status, parse_int64
 from gapless.engine.call cimport Call
-from gapless.engine.collection cimport collection_close, collection_finish_reply, collection_mark, collection_remove
+from gapless.engine.collection cimport collection_close, collection_finish_reply, collection_mark, collection_remove, collection_room
 from gapless.engine.dispatch cimport arg_int64, arg_is, find_read, handler_register
 from gapless.engine.hash_value cimport FIELD_NO_EXPIRY, Field, Hash, hash_find, hash_open, hash_put
 from gapless.engine.keyspace cimport FIND_WRITE
@@ -362,6 +362,7 @@ cdef void cmd_hsetex(Call* call) noexcept nogil:
     if lifetime == LIFETIME_SET:
         collection_mark(&h.c, HASH_EXPIRIES)
     i = first
+    status = collection_room(&h.c, call.argv, call.argc, first, 2)
     while i < call.argc and status == STATUS_OK:
         found = find(call, &h, i, &old)
         if lifetime == LIFETIME_SET and expire_ms <= call.keys.now_ms:

@@ -1,9 +1,16 @@
-"""Hashes in RDB's format, in the forms that Redis 8.2 writes:
+"""Hashes in RDB's format. The forms that Redis 8.2 writes:
 
     4     pairs: number of fields, then field and value of each
     16    the same in a listpack, in a string
     24    with expiries: the earliest u64, number of fields, then of each (expiry - earliest + 1, or 0), field, value
     25    the same in a listpack of field, value, expiry or 0; by expiry, those without at the end: the earliest u64, the string
+
+Those that it reads besides, of earlier versions:
+
+    9     a zipmap, in a string
+    13    pairs in a ziplist, in a string
+    22    as 24, without the earliest: of each its expiry or 0, field, value
+    23    as 25, without the earliest
 """
 from libc.stdint cimport uint8_t
 from gapless.engine.base cimport Status
@@ -14,7 +21,11 @@ from gapless.engine.reply cimport Reply
 
 cdef enum:
     RDB_TYPE_HASH = 4
+    RDB_TYPE_HASH_ZIPMAP = 9
+    RDB_TYPE_HASH_ZIPLIST = 13
     RDB_TYPE_HASH_LISTPACK = 16
+    RDB_TYPE_HASH_EXPIRIES_OLD = 22
+    RDB_TYPE_HASH_LISTPACK_EXPIRIES_OLD = 23
     RDB_TYPE_HASH_EXPIRIES = 24
     RDB_TYPE_HASH_LISTPACK_EXPIRIES = 25
 
@@ -26,5 +37,5 @@ cdef Status rdb_restore_hash(Reader* reader, uint8_t type, Hash* h) noexcept nog
 
 
 cdef inline bint rdb_is_hash(uint8_t type) noexcept nogil:
-    return (type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_LISTPACK or type == RDB_TYPE_HASH_EXPIRIES
-            or type == RDB_TYPE_HASH_LISTPACK_EXPIRIES)
+    return (type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_ZIPMAP or type == RDB_TYPE_HASH_ZIPLIST or type == RDB_TYPE_HASH_LISTPACK
+            or RDB_TYPE_HASH_EXPIRIES_OLD <= type <= RDB_TYPE_HASH_LISTPACK_EXPIRIES)

@@ -1,7 +1,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u64, parse_int64
-from gapless.engine.collection cimport CollectionWalk, collection_count, collection_mark, collection_marks, collection_walk
+from gapless.engine.collection cimport (
+    CollectionWalk, collection_count, collection_mark, collection_mark_anew, collection_marks, collection_walk,
+)
 from gapless.engine.hash_value cimport FIELD_NO_EXPIRY, Field, Hash, hash_find, hash_next, hash_put
 from gapless.engine.listpack cimport (
     Listpack, ListpackEntry, listpack_add, listpack_add_number, listpack_begin, listpack_end, listpack_next, listpack_open,
@@ -9,6 +11,8 @@ from gapless.engine.listpack cimport (
 from gapless.engine.rdb cimport RdbText, rdb_add_length, rdb_add_string, rdb_read_length, rdb_read_string
 from gapless.engine.record cimport HASH_EXPIRIES, HASH_TABLE
 from gapless.engine.reply cimport reply_free, reply_init, reply_raw
+from gapless.engine.ziplist cimport Ziplist, ziplist_next, ziplist_open
+from gapless.engine.zipmap cimport Zipmap, ZipmapField, zipmap_next, zipmap_open
 
 # The latest time of a field.
 cdef int64_t EXPIRE_MS_MAX = (<int64_t>1 << 46) - 1
@@ -107,7 +111,7 @@ cdef Status put_new(Hash* h, const Field* field) noexcept nogil:
     return hash_put(h, field)
 
 
-cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) noexcept nogil:
+cdef Status read_table(Reader* reader, Hash* h, uint8_t type, uint64_t first) noexcept nogil:
     cdef uint64_t fields, _i, distance
     cdef bint encoded
     cdef RdbText name, value
@@ -119,13 +123,15 @@ cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) n
         collection_mark(&h.c, HASH_TABLE)
     for _i in range(fields):
         field.expire_ms = FIELD_NO_EXPIRY
-        if expiries:
+        if type != RDB_TYPE_HASH:
             if not rdb_read_length(reader, &distance, &encoded) or encoded:
                 return STATUS_MISSING
             if distance:
-                if distance - 1 > <uint64_t>EXPIRE_MS_MAX or first > <uint64_t>EXPIRE_MS_MAX - (distance - 1):
+                # From the earliest, plus 1; in the old form the time itself.
+                distance -= type == RDB_TYPE_HASH_EXPIRIES
+                if distance > <uint64_t>EXPIRE_MS_MAX or first > <uint64_t>EXPIRE_MS_MAX - distance:
                     return STATUS_MISSING
-                field.expire_ms = <int64_t>(first + distance - 1)
+                field.expire_ms = <int64_t>(first + distance)
         if not rdb_read_string(reader, &name):
             return STATUS_MISSING
         if not rdb_read_string(reader, &value):
@@ -143,49 +149,90 @@ cdef Status read_table(Reader* reader, Hash* h, uint64_t first, bint expiries) n
     return STATUS_OK
 
 
-cdef Status read_listpack(Reader* reader, Hash* h, bint expiries) noexcept nogil:
-    cdef RdbText text
+cdef inline Status put_pair(Hash* h, const ListpackEntry* name, const ListpackEntry* value, int64_t expire_ms) noexcept nogil:
+    cdef Field field
+    field.name = name.data
+    field.name_bytes = name.size
+    field.value = value.data
+    field.value_bytes = value.size
+    field.expire_ms = expire_ms
+    return put_new(h, &field)
+
+
+cdef Status read_listpack(const RdbText* text, Hash* h, bint expiries) noexcept nogil:
     cdef Listpack pack
     cdef ListpackEntry name, value, time
-    cdef Field field
-    cdef int64_t expire_ms
+    cdef int64_t expire_ms = 0
     cdef Status status = STATUS_OK
-    if not rdb_read_string(reader, &text):
-        return STATUS_MISSING
     if not listpack_open(text.data, text.size, &pack) or pack.entries == 0 or pack.entries % (3 if expiries else 2) != 0:
-        status = STATUS_MISSING
+        return STATUS_MISSING
     while status == STATUS_OK and listpack_next(&pack, &name):
         listpack_next(&pack, &value)
-        field.expire_ms = FIELD_NO_EXPIRY
         if expiries:
             listpack_next(&pack, &time)
             if not parse_int64(time.data, time.size, &expire_ms) or expire_ms < 0 or expire_ms > EXPIRE_MS_MAX:
-                status = STATUS_MISSING
-                break
-            if expire_ms:
-                field.expire_ms = expire_ms
-        field.name = name.data
-        field.name_bytes = name.size
-        field.value = value.data
-        field.value_bytes = value.size
+                return STATUS_MISSING
+        status = put_pair(h, &name, &value, expire_ms if expire_ms else FIELD_NO_EXPIRY)
+    return status
+
+
+cdef Status read_ziplist(const RdbText* text, Hash* h) noexcept nogil:
+    cdef Ziplist pack
+    cdef ListpackEntry name, value
+    cdef Status status = STATUS_OK
+    if not ziplist_open(text.data, text.size, &pack) or pack.entries == 0 or pack.entries % 2 != 0:
+        return STATUS_MISSING
+    while status == STATUS_OK and ziplist_next(&pack, &name):
+        ziplist_next(&pack, &value)
+        status = put_pair(h, &name, &value, FIELD_NO_EXPIRY)
+    return status
+
+
+cdef Status read_zipmap(const RdbText* text, Hash* h) noexcept nogil:
+    cdef Zipmap pack
+    cdef ZipmapField pair
+    cdef Field field
+    cdef Status status = STATUS_OK
+    if not zipmap_open(text.data, text.size, &pack):
+        return STATUS_MISSING
+    field.expire_ms = FIELD_NO_EXPIRY
+    while status == STATUS_OK and zipmap_next(&pack, &pair):
+        field.name = pair.name
+        field.name_bytes = pair.name_bytes
+        field.value = pair.value
+        field.value_bytes = pair.value_bytes
         status = put_new(h, &field)
+    return status if collection_count(&h.c) > 0 else STATUS_MISSING
+
+
+cdef Status read_packed(Reader* reader, uint8_t type, Hash* h, bint expiries) noexcept nogil:
+    cdef RdbText text
+    cdef Status status
+    if not rdb_read_string(reader, &text):
+        return STATUS_MISSING
+    if type == RDB_TYPE_HASH_ZIPMAP:
+        status = read_zipmap(&text, h)
+    else:
+        status = read_ziplist(&text, h) if type == RDB_TYPE_HASH_ZIPLIST else read_listpack(&text, h, expiries)
+        # Redis asks only how many there are.
+        collection_mark_anew(&h.c, HASH_TABLE if collection_count(&h.c) > h.packed_fields_max else 0)
     free(text.owned)
     return status
 
 
 cdef Status rdb_restore_hash(Reader* reader, uint8_t type, Hash* h) noexcept nogil:
-    cdef bint expiries = type == RDB_TYPE_HASH_EXPIRIES or type == RDB_TYPE_HASH_LISTPACK_EXPIRIES
+    cdef bint expiries = type >= RDB_TYPE_HASH_EXPIRIES_OLD
     cdef uint64_t first = 0
     cdef Status status
-    if expiries:
+    if type == RDB_TYPE_HASH_EXPIRIES or type == RDB_TYPE_HASH_LISTPACK_EXPIRIES:
         if reader.end - reader.at < 8:
             return STATUS_MISSING
         first = load_u64(reader.at)
         reader.at += 8
-    if type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_EXPIRIES:
-        status = read_table(reader, h, first, expiries)
+    if type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_EXPIRIES or type == RDB_TYPE_HASH_EXPIRIES_OLD:
+        status = read_table(reader, h, type, first)
     else:
-        status = read_listpack(reader, h, expiries)
+        status = read_packed(reader, type, h, expiries)
     if status == STATUS_OK and expiries and collection_count(&h.c) > 0:
         collection_mark(&h.c, HASH_EXPIRIES)
     return status

@@ -4,7 +4,7 @@ from gapless.engine.base cimport STATUS_OK, Status, parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.collection cimport (
     Collection, CollectionWalk, collection_abandon, collection_at, collection_close, collection_count, collection_finish,
-    collection_finish_reply, collection_mark_anew, collection_marks, collection_next, collection_remove, collection_walk,
+    collection_finish_reply, collection_mark_anew, collection_marks, collection_next, collection_remove, collection_room, collection_walk,
     random_below,
 )
 from gapless.engine.collection_scan cimport (
@@ -33,6 +33,7 @@ cdef void cmd_sadd(Call* call) noexcept nogil:
     if not set_open(call, &call.argv[1], call.hash, FIND_WRITE, &s):
         return
     set_expect(&s, &call.argv[2], <uint64_t>(call.argc - 2))
+    status = collection_room(&s.c, call.argv, call.argc, 2, 1)
     while i < call.argc and status == STATUS_OK:
         status = set_add(&s, call.argv[i].data, call.argv[i].size, &added)
         count += added

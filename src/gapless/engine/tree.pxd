@@ -46,6 +46,9 @@ cdef const uint8_t* tree_element(const Forest* f, const Place* place, uint32_t* 
 cdef bint tree_next(const Forest* f, Place* place) noexcept nogil
 cdef bint tree_previous(const Forest* f, Place* place) noexcept nogil
 
+# Whether so many inserts and replacements, of elements that fit a page, will find their pages. A command that changes several elements of a
+# tree asks first: what it has done to a tree can't be undone.
+cdef bint tree_has_room(const Forest* f, const Tree* t, uint64_t changes) noexcept nogil
 # Inserts before the place, replaces or removes the element there. STATUS_FULL (no page or extent left) or STATUS_TOO_LARGE (too many
 # elements): nothing was changed. The
 # element may lie in the tree. A replaced element keeps its key. O(log n).

@@ -265,6 +265,11 @@ cdef inline Status room_for_change(Forest* f, const Tree* t) noexcept nogil:
     return STATUS_OK
 
 
+cdef bint tree_has_room(const Forest* f, const Tree* t, uint64_t changes) noexcept nogil:
+    # A level more than there are: the changes themselves may add one.
+    return pages_left(f.pages) >= SPLICE_PAGES * <uint64_t>(t.height + 4) * changes + PAGES_SPARE
+
+
 cdef Status make_item(Forest* f, Tree* t, const uint8_t* element, uint32_t n) noexcept nogil:
     """The element as an item, ready to go into a leaf."""
     cdef uint64_t handle

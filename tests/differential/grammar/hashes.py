@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from tests.differential.dump_payload import seal
 from tests.differential.grammar.vocabulary import (
     MILLISECONDS,
     SECONDS,
@@ -21,6 +22,7 @@ from tests.differential.grammar.vocabulary import (
     unix_seconds,
     words,
 )
+from tests.support.rdb_forms import HASH_EXPIRIES_OLD, HASH_ZIPLIST, HASH_ZIPMAP, old_hash
 
 names = st.sampled_from(
     [b"f", b"f", b"g", b"g", b"h", b"1", b"-17", b"", b"\x00\xff", b"long" * 20, b"x" * 64, b"x" * 65]
@@ -54,6 +56,15 @@ def some_fields(draw: st.DrawFn, each: Words | st.SearchStrategy[bytes] = names)
     flat = [part for one in found for part in (one if isinstance(one, tuple) else (one,))]
     return (word, count, *flat)
 
+
+old_payloads = st.builds(
+    lambda kind, fields, more: seal(old_hash(kind, fields) + more),
+    st.sampled_from([HASH_ZIPMAP, HASH_ZIPLIST, HASH_EXPIRIES_OLD]),
+    st.lists(st.tuples(names, st.binary(max_size=70)), max_size=8)
+    | st.integers(1, 600).map(lambda n: [(b"%d" % i, b"x") for i in range(n)]),
+    st.sampled_from([b"", b"", b"x"]),
+)
+"""Hashes as Redis wrote them before; some have a field twice, or none."""
 
 COMMANDS: dict[str, Words] = {
     "HSET": command("HSET", keys, several(words(names, texts), 1)),
@@ -101,4 +112,6 @@ COMMANDS: dict[str, Words] = {
         options(option("FNX"), option("FXX"), option("KEEPTTL"), *lifetimes, most=2),
         some_fields(words(names, texts)),
     ),
+    "RESTORE old": command("RESTORE", keys, b"0", old_payloads, options(option("REPLACE"))),
+    "RESTORE": command("RESTORE", live_keys, b"0", old_payloads, option("REPLACE")),
 }
