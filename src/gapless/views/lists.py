@@ -115,8 +115,7 @@ class ListView(View, MutableSequence[Any]):
             self._store.execute("RPUSH", self.key, *step)
 
     def pop(self, index: int = -1) -> bytes:
-        """Take a value, the last one; IndexError when it is not there. Of several threads each gets another.
-        """
+        """Take a value, the last one; IndexError when there is none. Of several threads each gets another."""
         value = self._store.list_take(self.key, _index(index))
         if value is None:
             raise IndexError("pop index out of range" if self else "pop from empty list")
