@@ -427,6 +427,8 @@ COMPARERS: dict[bytes, Comparer] = {
     b"SSCAN": one_collection_step,
     b"SPOP": same_count,
     b"SRANDMEMBER": same_count,
+    b"ZSCAN": one_collection_step,
+    b"ZRANDMEMBER": same_count,
     b"HTTL": near_each(SECONDS_TOLERANCE),
     b"HPTTL": near_each(MILLISECONDS_TOLERANCE),
     b"HEXPIRETIME": near_each(SECONDS_TOLERANCE),

@@ -12,10 +12,12 @@ from tests.differential.grammar import (
     blocking,
     connection,
     generic,
+    geo,
     hashes,
     lists,
     server,
     sets,
+    sorted_sets,
     streams,
     strings,
     transactions,
@@ -110,7 +112,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
     tables = (
-        *(strings, bitmaps, blocking, hashes, lists, sets, streams),
+        *(strings, bitmaps, blocking, hashes, lists, sets, sorted_sets, geo, streams),
         *(generic, connection, server, transactions),
     )
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
@@ -120,7 +122,7 @@ def test_every_command_is_in_the_grammar(pair: Pair) -> None:
 
 def test_every_command_is_there(pair: Pair) -> None:
     """All of the groups this version promises: what Redis has in them, gapless has."""
-    promised = {"string", "bitmap", "set", "stream", "connection", "transactions"}
+    promised = {"string", "bitmap", "set", "geo", "stream", "connection", "transactions"}
     left, right = pair.controls
     docs = parse(left.call("COMMAND", "DOCS")).pairs()
     groups = {name: entry.pairs()[b"group"].payload.decode() for name, entry in docs.items()}

@@ -37,6 +37,7 @@ def rows() -> tuple[Row, ...]:
         *(Row(name, f"generic.{name}") for name in NO_KEY),
         *(Row(name, f"strings.{name}", first) for name in STRINGS),
         Row("sadd", "sets.sadd", first),
+        Row("zadd", "sorted_sets.zadd", first),
         Row("object", "generic.object", subcommands=objects),
         Row("debug", "generic.debug_check", subcommands=debug),
         Row("memory", "generic.memory_usage", subcommands=(Row("usage", "generic.memory_usage"),)),

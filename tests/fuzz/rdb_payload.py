@@ -26,8 +26,13 @@ def run_case(random: Random) -> None:
     client = new_client()
     word = random.randbytes(random.randint(1, 12))
     parts = [word if random.random() < 0.7 else random.randbytes(5) for _ in range(random.randint(0, 40))]
-    if random.random() < 0.5:
+    kind = random.randrange(3)
+    if kind == 0:
         client("SET", "k", b"".join(parts))
+    elif kind == 1:
+        scores = [random.choice([random.randrange(99), random.random(), -0.0]) for _ in range(random.randint(1, 200))]
+        pairs = [text for i, score in enumerate(scores) for text in (str(score), b"%d" % i, str(-score), word)]
+        client("ZADD", "k", *pairs)
     else:
         numbers = [b"%d" % random.randrange(-(10**9), 10**9) for _ in range(random.randint(0, 9))]
         client("SADD", "k", b"1", *numbers, *(parts if random.random() < 0.5 else ()))

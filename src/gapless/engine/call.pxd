@@ -150,6 +150,8 @@ cdef struct Dispatch:
     uint64_t stream_node_bytes         # stream-node-max-bytes and -entries: what XTRIM with ~ takes as one, and DUMP writes so
     uint64_t stream_node_entries
     int list_listpack_size     # list-max-listpack-size: see list_nodes.pxd
+    uint64_t zset_listpack_members     # zset-max-listpack-entries and -value, likewise
+    uint64_t zset_listpack_bytes
     uint64_t tick              # clock_ticks() at the end of the last command
     uint64_t ns_per_tick       # times 2^24
     uint64_t slow_ticks        # commands that take as long are handed to on_slow; 2^64 - 1: none

@@ -1,10 +1,12 @@
-"""What collections of elements have in common that are packed in their record while small and lie on a tree beyond: hashes, lists, sets.
+"""What collections of elements have in common that are packed in their record while small and lie on a tree beyond: hashes, lists,
+sets, sorted sets.
 
     packed   offset  size  (up to PACKED_BYTES_MAX: the record's value)
              0       1     marks
              1       1-5   elements, varint
              .       .     in the order of their first write: varint element bytes | element
-    tree     one Tree, its marks the same; behind it what its type keeps there, root_bytes in all
+    tree     one Tree, its marks the same; behind it what its type keeps there, root_bytes in all:
+             of a sorted set another Tree
 
 A packed collection is copied to a buffer when it is first changed and written back by collection_close(): a command changes all it has to
 or nothing. It becomes a tree when it outgrows the packed form, and stays one. What an element holds is its type's affair, and so are the
@@ -43,6 +45,7 @@ cdef struct Collection:
     Tree fresh                 # of a collection that became a tree within this command; followed, without a gap, by
     uint8_t[ROOT_MORE_BYTES_MAX] fresh_more
     uint32_t root_bytes        # of a tree's value: sizeof(Tree), and what the type keeps behind it
+    uint32_t trees             # how many of that are Trees, the first counted
     uint8_t* packed
     uint32_t packed_bytes
     uint8_t[PACKED_BYTES_MAX] buffer
@@ -70,6 +73,8 @@ cdef Status collection_put(Collection* c, const uint8_t* element, uint64_t n) no
 cdef Status collection_become_tree(Collection* c) noexcept nogil
 # Removes what the last look-up found.
 cdef void collection_remove(Collection* c) noexcept nogil
+# The packed entry at c.at, of c.entry_bytes, becomes this element, or goes (NULL); `more`: how many elements are added.
+cdef void collection_splice_packed(Collection* c, const uint8_t* element, uint32_t n, int more) noexcept nogil
 # Removes the packed entry at this offset; where the next one is.
 cdef uint32_t collection_drop_packed(Collection* c, uint32_t at) noexcept nogil
 # Adds marks, or puts others in their place; no change of the collection, so far as the keyspace counts them.

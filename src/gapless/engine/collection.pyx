@@ -24,6 +24,7 @@ cdef inline void begin(Keyspace* ks, int type, int order, Collection* c) noexcep
     c.found = False
     c.tree = NULL
     c.root_bytes = sizeof(Tree)
+    c.trees = 1
     c.buffer[0] = 0
     c.buffer[1] = 0
     c.packed = c.buffer
@@ -62,6 +63,12 @@ cdef void collection_of_value(Keyspace* ks, int type, int order, const Value* v,
 
 # ---- changing
 
+cdef void retire_fresh(Collection* c) noexcept nogil:
+    cdef uint32_t i
+    for i in range(c.trees):
+        tree_retire(c.keys.forest, &c.fresh + i)
+
+
 cdef inline void make_own(Collection* c) noexcept nogil:
     """The packed form in the buffer, to be changed."""
     c.dirty = True
@@ -70,8 +77,7 @@ cdef inline void make_own(Collection* c) noexcept nogil:
         c.packed = c.buffer
 
 
-cdef void splice_packed(Collection* c, const uint8_t* element, uint32_t n, int more) noexcept nogil:
-    """The entry at c.at becomes this element, or goes (NULL); `more`: how many elements are added."""
+cdef void collection_splice_packed(Collection* c, const uint8_t* element, uint32_t n, int more) noexcept nogil:
     cdef uint32_t first, behind, grown, size = 0
     cdef uint32_t count = packed_count(c, &first)
     make_own(c)
@@ -116,7 +122,7 @@ cdef Status collection_become_tree(Collection* c) noexcept nogil:
         find_again(c, p, n)
         status = tree_insert(c.keys.forest, c.tree, &c.place, p, n)
         if status != STATUS_OK:
-            tree_retire(c.keys.forest, &c.fresh)
+            retire_fresh(c)
             c.tree = NULL
             return status
         p += n
@@ -128,7 +134,7 @@ cdef Status collection_put(Collection* c, const uint8_t* element, uint64_t n) no
     cdef Status status
     if c.tree == NULL:
         if collection_fits(c, n):
-            splice_packed(c, element, <uint32_t>n, not c.found)
+            collection_splice_packed(c, element, <uint32_t>n, not c.found)
             c.found = True
             return STATUS_OK
         status = collection_become_tree(c)
@@ -150,7 +156,7 @@ cdef void collection_remove(Collection* c) noexcept nogil:
         tree_remove(c.keys.forest, c.tree, &c.place)
         c.dirty = True
     else:
-        splice_packed(c, NULL, 0, -1)
+        collection_splice_packed(c, NULL, 0, -1)
     c.found = False
 
 
@@ -159,7 +165,7 @@ cdef uint32_t collection_drop_packed(Collection* c, uint32_t at) noexcept nogil:
     INVARIANT(c.tree == NULL and at < c.packed_bytes)
     c.at = at
     c.entry_bytes = <uint32_t>(read_varint(c.packed + at, &n) - (c.packed + at)) + n
-    splice_packed(c, NULL, 0, -1)
+    collection_splice_packed(c, NULL, 0, -1)
     # The count may have become a byte shorter.
     return c.at
 
@@ -190,7 +196,7 @@ cdef Status collection_close(Collection* c) noexcept nogil:
         if c.there:
             keyspace_delete_found(c.keys, &c.v, c.key.data, c.key.size)
         if c.tree == &c.fresh:
-            tree_retire(c.keys.forest, &c.fresh)
+            retire_fresh(c)
         return STATUS_OK
     if c.tree == NULL:
         if c.there:
@@ -209,7 +215,7 @@ cdef Status collection_close(Collection* c) noexcept nogil:
             status = keyspace_set(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type | RECORD_TREES,
                                   <uint8_t*>&c.fresh, c.root_bytes, EXPIRE_NEVER)
         if status != STATUS_OK:
-            tree_retire(c.keys.forest, &c.fresh)
+            retire_fresh(c)
     else:
         keyspace_touched(c.keys, &c.v, c.key.data, c.key.size)
     return status
@@ -219,7 +225,7 @@ cdef Status collection_store(Collection* c, int64_t expire_ms) noexcept nogil:
     cdef Status status
     if collection_count(c) == 0:
         if c.tree != NULL:
-            tree_retire(c.keys.forest, &c.fresh)
+            retire_fresh(c)
         keyspace_delete(c.keys, c.db, c.key.data, c.key.size, c.key_hash)
         return STATUS_OK
     if c.tree == NULL:
@@ -227,13 +233,13 @@ cdef Status collection_store(Collection* c, int64_t expire_ms) noexcept nogil:
     status = keyspace_set(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type | RECORD_TREES, <uint8_t*>&c.fresh,
                           c.root_bytes, expire_ms)
     if status != STATUS_OK:
-        tree_retire(c.keys.forest, &c.fresh)
+        retire_fresh(c)
     return status
 
 
 cdef void collection_abandon(Collection* c) noexcept nogil:
     if c.tree == &c.fresh:
-        tree_retire(c.keys.forest, &c.fresh)
+        retire_fresh(c)
         c.dirty = False
     elif c.tree == NULL:
         c.dirty = False

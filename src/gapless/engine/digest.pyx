@@ -6,6 +6,7 @@
     a string      mix bytes
     a list        mix each element
     a set         take each member
+    a sorted set  of each member take E: E = 0; mix member; mix the text of its score
     a hash        of each field take E: E = 0; mix field; mix value; with an expiry take "!!hexpire!!"
     a stream      of each entry in order: mix its ID as ms.seq; of each field mix name; mix value
     a key         the same, begun with mix key
@@ -14,7 +15,9 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from gapless.engine.call cimport Arg, Call
-from gapless.engine.collection cimport Collection, CollectionWalk, collection_next, collection_of_value, collection_walk
+from gapless.engine.collection cimport (
+    Collection, CollectionWalk, collection_count, collection_next, collection_of_value, collection_walk,
+)
 from gapless.engine.dispatch cimport handler_register, reply_wrong_subcommand
 from gapless.engine.forest cimport ORDER_MEMBER, ORDER_POSITION
 from gapless.engine.hash_value cimport Field, Hash, hash_next, hash_of_value
@@ -22,9 +25,10 @@ from gapless.engine.keyspace cimport (
     FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_scan, keyspace_size,
     keyspace_value_of,
 )
-from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, Record
-from gapless.engine.reply cimport reply_array, reply_status
+from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, Record
+from gapless.engine.reply cimport format_shortest, reply_array, reply_status
 from gapless.engine.sha1 cimport SHA1_BYTES, sha1
+from gapless.engine.sorted_set_value cimport Member, SortedSet, SortedWalk, sorted_set_next, sorted_set_of_value, sorted_set_walk
 from gapless.engine.stream_block cimport Entry, FieldWalk, entry_fields, field_next
 from gapless.engine.stream_id cimport ID_TEXT_BYTES, id_format, id_max, id_of
 from gapless.engine.stream_value cimport Stream, StreamWalk, stream_next, stream_of_value, stream_walk
@@ -33,6 +37,7 @@ cdef enum:
     REDIS_TYPE_STRING = 0
     REDIS_TYPE_LIST = 1
     REDIS_TYPE_SET = 2
+    REDIS_TYPE_SORTED_SET = 3
     REDIS_TYPE_HASH = 4
     REDIS_TYPE_STREAM = 6
 
@@ -117,6 +122,21 @@ cdef void mix_list(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
         mix(d, element, n)
 
 
+cdef void mix_sorted_set(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
+    cdef SortedSet s
+    cdef SortedWalk w
+    cdef Member m
+    cdef Digest part
+    cdef char[40] text
+    sorted_set_of_value(ks, v, &s)
+    sorted_set_walk(&s, 0, collection_count(&s.c), False, &w)
+    while sorted_set_next(&w, &m):
+        memset(&part, 0, sizeof(Digest))
+        mix(&part, m.name, m.bytes)
+        mix(&part, text, <size_t>format_shortest(text, m.score))
+        take_digest(d, &part)
+
+
 cdef void mix_stream(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     cdef Stream s
     cdef StreamWalk w
@@ -144,6 +164,9 @@ cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     elif v.type == TYPE_LIST:
         mix_number(d, REDIS_TYPE_LIST)
         mix_list(d, ks, v)
+    elif v.type == TYPE_SORTED_SET:
+        mix_number(d, REDIS_TYPE_SORTED_SET)
+        mix_sorted_set(d, ks, v)
     elif v.type == TYPE_STREAM:
         mix_number(d, REDIS_TYPE_STREAM)
         mix_stream(d, ks, v)

@@ -72,6 +72,8 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.stream_node_bytes = 4096
     d.stream_node_entries = 100
     d.list_listpack_size = -2
+    d.zset_listpack_members = 128
+    d.zset_listpack_bytes = 64
     dispatch_calibrate(d)
     return d
 

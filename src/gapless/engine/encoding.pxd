@@ -1,5 +1,5 @@
-"""What OBJECT ENCODING calls a value. Hashes, lists and sets remember what they need for it (hash_value.pxd, list_value.pxd, set_value.pxd).
-A string is int, embstr or raw.
+"""What OBJECT ENCODING calls a value. Hashes, lists, sets and sorted sets remember what they need for it (hash_value.pxd...). A string is
+int, embstr or raw.
 
 Mostly what it holds says so. Redis 8.2 keeps the text of an int64 as a number; it keeps key and short value in one block of 64 bytes and
 calls that embstr: key + value take up to 41 bytes, 8 less with a TTL; all else is raw. What the bytes don't say is in two marks:
@@ -15,7 +15,7 @@ from gapless.engine.base cimport parse_int64
 from gapless.engine.forest cimport Tree
 from gapless.engine.record cimport (
     HASH_EXPIRIES, HASH_TABLE, LIST_QUICKLIST, RECORD_MAKING_MASK, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_TYPE_MASK, SET_LISTPACK, SET_TABLE,
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, Record, record_has_trees,
+    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING, ZSET_TABLE, Record, record_has_trees,
 )
 
 cdef enum:
@@ -27,8 +27,10 @@ cdef enum:
 cdef inline const char* encoding_name(const Record* r, const uint8_t* value) noexcept nogil:
     cdef int64_t number
     cdef uint32_t marks, type = r.flags & RECORD_TYPE_MASK
-    if type == TYPE_HASH or type == TYPE_LIST or type == TYPE_SET:
+    if type == TYPE_HASH or type == TYPE_LIST or type == TYPE_SET or type == TYPE_SORTED_SET:
         marks = (<const Tree*>value).marks if record_has_trees(r) else value[0]
+        if type == TYPE_SORTED_SET:
+            return b"skiplist" if marks & ZSET_TABLE else b"listpack"
         if type == TYPE_SET:
             return b"hashtable" if marks & SET_TABLE else b"listpack" if marks & SET_LISTPACK else b"intset"
         if type == TYPE_LIST:

@@ -22,12 +22,14 @@ from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, l
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
 from gapless.engine.rdb_list cimport rdb_dump_list, rdb_is_list, rdb_restore_list
 from gapless.engine.rdb_set cimport rdb_dump_set, rdb_is_set, rdb_restore_set
+from gapless.engine.rdb_sorted_set cimport rdb_dump_sorted_set, rdb_is_sorted_set, rdb_restore_sorted_set
 from gapless.engine.rdb_stream cimport rdb_dump_stream, rdb_is_stream, rdb_restore_stream
-from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING
+from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING
 from gapless.engine.reply cimport (
     reply_bulk, reply_error, reply_free, reply_init, reply_null, reply_raw, reply_reserve, reply_status,
 )
 from gapless.engine.set_value cimport Set, set_begin
+from gapless.engine.sorted_set_value cimport SortedSet, sorted_set_begin, sorted_set_of_value
 from gapless.engine.stream_value cimport Stream, stream_begin, stream_discard, stream_of_value, stream_store
 
 cdef enum:
@@ -128,6 +130,7 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Hash h
     cdef Collection c
     cdef List l
+    cdef SortedSet sorted_set
     cdef Stream s
     cdef uint8_t type = RDB_TYPE_STRING
     cdef uint8_t* at
@@ -144,6 +147,9 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     elif v.type == TYPE_LIST:
         list_of_value(call.keys, &v, &l)
         rdb_dump_list(&l, &payload)
+    elif v.type == TYPE_SORTED_SET:
+        sorted_set_of_value(call.keys, &v, &sorted_set)
+        rdb_dump_sorted_set(&sorted_set, &payload)
     elif v.type == TYPE_STREAM:
         stream_of_value(call.keys, &v, &s)
         rdb_dump_stream(&s, &payload)
@@ -341,6 +347,12 @@ cdef bint restore_list(Call* call, Reader* reader, uint8_t type, int64_t expire_
     return restore_collection(call, &l.c, rdb_restore_list(reader, type, &l), expire_ms)
 
 
+cdef bint restore_sorted_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef SortedSet s
+    sorted_set_begin(call, &call.argv[1], call.hash, &s)
+    return restore_collection(call, &s.c, rdb_restore_sorted_set(reader, type, &s), expire_ms)
+
+
 cdef bint restore_stream(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
     cdef Stream s
     cdef Status status
@@ -390,6 +402,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
         done = restore_set(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_list(call.argv[3].data[0]):
         done = restore_list(call, &reader, call.argv[3].data[0], ttl_ms)
+    elif rdb_is_sorted_set(call.argv[3].data[0]):
+        done = restore_sorted_set(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_stream(call.argv[3].data[0]):
         done = restore_stream(call, &reader, call.argv[3].data[0], ttl_ms)
     else:

@@ -64,6 +64,9 @@ cdef enum:
     SET_TABLE = 2
     # And of a list: see list_value.pxd.
     LIST_QUICKLIST = 1
+    # The same of a sorted set: see sorted_set_value.pxd.
+    ZSET_TABLE = 1
+    ZSET_MINUS = 2
 
 
 cdef struct Record:

@@ -62,6 +62,8 @@ cdef void reply_verbatim(Reply* reply, const void* text, size_t n, const char* f
 cdef int format_int64(char* out, int64_t value) noexcept nogil
 # The shortest text that reads back as the same double, in Redis's notation; out has room for 40; returns its length.
 cdef int format_double(char* out, double value) noexcept nogil
+# The same where whole numbers have an exponent, too, when that is shorter: "1e+15". For DEBUG DIGEST.
+cdef int format_shortest(char* out, double value) noexcept nogil
 
 # A Python object as a reply: None null, bytes/str bulk, int, bool, float double, list/tuple array, dict map, set/frozenset set,
 # and the classes of gapless.commands.replies (Status, Error, NullArray, Verbatim, Push). Needs the GIL.

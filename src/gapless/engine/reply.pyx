@@ -1,15 +1,19 @@
 """The writers of replies. See reply.pxd."""
-from libc.math cimport isinf, isnan
+from libc.float cimport DBL_MIN
+from libc.math cimport fabs, isinf, isnan
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, realloc, strtod
-from libc.string cimport memcpy, memset, strlen
+from libc.string cimport memcpy, memmove, memset, strlen
 from gapless.engine.base cimport INVARIANT, likely
 
 
 cdef enum:
     REPLY_BYTES_FIRST = 1024
     HEADER_BYTES_MAX = 24      # a type byte, an int64, CR LF
+    SHORT_DECIMALS_MAX = 6     # of a number that is written without the C library
+
+cdef double INTEGER_MAX = 4611686018427387904.0     # up to here a whole number is written as one
 
 
 cdef extern from *:
@@ -76,7 +80,52 @@ cdef int format_int64(char* out, int64_t value) noexcept nogil:
     return n + digits
 
 
+cdef int format_decimals(char* out, double value) noexcept nogil:
+    """A number of at most 15 digits, up to six of them decimals: the commonest, without the C library. 0: it is none."""
+    cdef double scaled, tens = 1
+    cdef int64_t digits
+    cdef int decimals = 0, n = 0, whole, at
+    cdef char text[24]
+    while True:
+        if decimals == SHORT_DECIMALS_MAX:
+            return 0
+        decimals += 1
+        tens *= 10
+        scaled = value * tens
+        if not -1e15 < scaled < 1e15:
+            return 0
+        digits = <int64_t>(scaled + (0.5 if scaled > 0 else -0.5))
+        # The digits and the power of ten are exact, so the quotient is the double that reads so.
+        if <double>digits / tens == value:
+            break
+    if digits < 0:
+        out[0] = c'-'
+        n = 1
+        digits = -digits
+    whole = format_int64(text, digits)
+    # At least one digit before the point.
+    if whole <= decimals:
+        at = decimals + 1 - whole
+        memset(out + n, c'0', at)
+        memcpy(out + n + at, text, whole)
+        whole = decimals + 1
+    else:
+        memcpy(out + n, text, whole)
+    n += whole
+    memmove(out + n - decimals + 1, out + n - decimals, decimals)
+    out[n - decimals] = c'.'
+    return n + 1
+
+
 cdef int format_double(char* out, double value) noexcept nogil:
+    cdef int n
+    if -INTEGER_MAX <= value <= INTEGER_MAX and <double><int64_t>value == value and value != 0:
+        return format_int64(out, <int64_t>value)
+    n = format_decimals(out, value) if value != 0 else 0
+    return n if likely(n > 0) else format_shortest(out, value)
+
+
+cdef int format_shortest(char* out, double value) noexcept nogil:
     cdef char text[40]
     cdef char digits[24]
     cdef int precision, n = 0, count = 0, exponent = 0, sign = 1, i, k, magnitude
@@ -92,7 +141,8 @@ cdef int format_double(char* out, double value) noexcept nogil:
         n = <int>strlen(text)
         memcpy(out, text, n)
         return n
-    for precision in range(14, 17):
+    # Of the smallest numbers a few digits may say as much as they hold.
+    for precision in range(0 if fabs(value) < DBL_MIN else 14, 17):
         snprintf(text, sizeof(text), "%.*e", precision, value)
         if precision == 16 or strtod(text, NULL) == value:
             break

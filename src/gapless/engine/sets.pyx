@@ -1,7 +1,6 @@
 """Commands of one set, and SMOVE: members added, removed, looked for, drawn at random, walked. Those of several are in sets_algebra."""
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
-from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, parse_int64
+from gapless.engine.base cimport STATUS_OK, Status, parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.collection cimport (
     Collection, CollectionWalk, collection_abandon, collection_at, collection_close, collection_count, collection_finish,
@@ -16,6 +15,7 @@ from gapless.engine.dispatch cimport arg_int64, call_status, find_read, handler_
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_hash
 from gapless.engine.record cimport SET_LISTPACK, SET_TABLE
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_set
+from gapless.engine.sample cimport Sample, sample_begin, sample_end, sample_next
 from gapless.engine.set_value cimport Set, set_add, set_expect, set_find, set_longest, set_open
 
 cdef enum:
@@ -253,37 +253,17 @@ cdef void reply_walked(Call* call, Set* s, int64_t count) noexcept nogil:
         left -= 1
 
 
-cdef bint take_rank(uint64_t* taken, uint64_t mask, uint64_t rank) noexcept nogil:
-    """Puts a rank into the table of those taken; False: it is there."""
-    cdef uint64_t slot = rank * <uint64_t>0x9e3779b97f4a7c15 >> 20 & mask
-    while taken[slot]:
-        if taken[slot] == rank + 1:
-            return False
-        slot = (slot + 1) & mask
-    taken[slot] = rank + 1
-    return True
-
-
 cdef void reply_sampled(Call* call, Set* s, int64_t count) noexcept nogil:
-    """The same for few of many, in O(count log members): Floyd's way to draw ranks without drawing one twice."""
-    cdef uint64_t slots = 16, rank, last = collection_count(&s.c) - <uint64_t>count
-    cdef uint64_t* taken
+    """The same for few of many, in O(count log members)."""
+    cdef Sample ranks
     cdef const uint8_t* member
     cdef uint32_t n = 0
     cdef int64_t _i
-    while slots < 2 * <uint64_t>count:
-        slots *= 2
-    taken = <uint64_t*>calloc(slots, sizeof(uint64_t))
-    INVARIANT(taken != NULL)
+    sample_begin(&ranks, s.c.keys, <uint64_t>count, collection_count(&s.c))
     for _i in range(count):
-        rank = random_below(s.c.keys, last + 1)
-        if not take_rank(taken, slots - 1, rank):
-            rank = last
-            take_rank(taken, slots - 1, rank)
-        member = collection_at(&s.c, rank, &n)
+        member = collection_at(&s.c, sample_next(&ranks), &n)
         reply_bulk(call.reply, member, n)
-        last += 1
-    free(taken)
+    sample_end(&ranks)
 
 
 cdef void reply_distinct(Call* call, Set* s, int64_t count) noexcept nogil:

@@ -80,6 +80,10 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.set_listpack_bytes = value
     elif name == "list_max_listpack_size":
         loop.dispatch.list_listpack_size = value
+    elif name == "zset_max_listpack_entries":
+        loop.dispatch.zset_listpack_members = value
+    elif name == "zset_max_listpack_value":
+        loop.dispatch.zset_listpack_bytes = value
     elif name == "stream_node_max_bytes":
         loop.dispatch.stream_node_bytes = value
     elif name == "stream_node_max_entries":

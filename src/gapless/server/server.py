@@ -55,6 +55,7 @@ class Server:
             "client-query-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold",
             "hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size",
             "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
+            "zset-max-listpack-entries", "zset-max-listpack-value",
             "stream-node-max-bytes", "stream-node-max-entries",
         ):  # fmt: skip
             if has(name):

@@ -12,10 +12,15 @@ timeouts = st.sampled_from(
 )
 counts = option("COUNT", st.sampled_from([b"1", b"2", b"10", b"0", b"-1", b"x"]))
 
+lowest_or_highest = st.sampled_from([b"MIN", b"MAX", b"min", b"LEFT"])
+
 COMMANDS: dict[str, Words] = {
     "BLPOP": words(st.just(b"BLPOP"), several(words(keys), 1), timeouts),
     "BRPOP": words(st.just(b"BRPOP"), several(words(keys), 1), timeouts),
     "BLMOVE": words(st.just(b"BLMOVE"), keys, keys, ends, ends, timeouts),
     "BRPOPLPUSH": words(st.just(b"BRPOPLPUSH"), keys, keys, timeouts),
+    "BZPOPMIN": words(st.just(b"BZPOPMIN"), several(words(keys), 1), timeouts),
+    "BZPOPMAX": words(st.just(b"BZPOPMAX"), several(words(keys), 1), timeouts),
+    "BZMPOP": words(st.just(b"BZMPOP"), timeouts, counted_keys(), lowest_or_highest, options(counts, most=1)),
     "BLMPOP": words(st.just(b"BLMPOP"), timeouts, counted_keys(), ends, options(counts, most=1)),
 }

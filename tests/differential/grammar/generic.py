@@ -62,7 +62,7 @@ cursors = st.sampled_from(
         b"0x0",
     ]
 )
-types = st.sampled_from([b"string", b"STRING", b"hash", b"set", b"nonsense", b""])
+types = st.sampled_from([b"string", b"STRING", b"hash", b"set", b"zset", b"nonsense", b""])
 access = [
     option("IDLETIME", st.sampled_from([b"0", b"1000", b"-1", b"abc"])),
     option("FREQ", st.sampled_from([b"0", b"255", b"256", b"-1", b"abc"])),

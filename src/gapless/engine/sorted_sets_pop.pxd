@@ -1,0 +1,28 @@
+"""Members taken off either end of a sorted set: ZPOPMIN, ZPOPMAX, ZMPOP, and what the blocking commands need of it."""
+from libc.stdint cimport int64_t, uint64_t
+from gapless.engine.call cimport Arg, Call
+
+
+cdef enum PopReply:
+    POP_PAIRS = 0              # member, score, member, score...
+    POP_NESTED = 1             # an array of arrays of two
+    POP_KEY_AND_PAIR = 2       # key, member, score: BZPOPMIN, BZPOPMAX
+    POP_KEY_AND_NESTED = 3     # key, then as POP_NESTED: ZMPOP, BZMPOP
+
+
+cdef enum Pop:
+    POP_MISSING = 0            # no such key: nothing was replied
+    POP_REPLIED = 1            # what was popped, or an error: another type, no memory
+
+
+cdef struct PopFrom:
+    int first                  # argument of the first key
+    int end                    # after the last
+    bint highest
+    int64_t count
+
+
+# Takes up to `count` members, more than 0, off the end with the lowest or highest scores, and replies them. O(count log members).
+cdef int sorted_set_pop(Call* call, const Arg* key, uint64_t key_hash, bint highest, int64_t count, int form) noexcept nogil
+# From argv[i] to the end: numkeys key ... MIN|MAX [COUNT count]; False after an error reply.
+cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil
