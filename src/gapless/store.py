@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from gapless.server.server import Server
 
 
+RANGE_KEYS = 256
+"""Keys that `Store.range` reads at a time."""
+
+
+def _bytes(key: bytes | str) -> bytes:
+    return key.encode() if isinstance(key, str) else bytes(key)
+
+
 class _Items(ItemsView[Any, bytes]):
     """Pairs, without those that expire or are deleted on the way."""
 
@@ -118,6 +126,36 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
             yield from keys
             if cursor == 0:
                 return
+
+    # ---- keys in order
+
+    def range(
+        self, start: bytes | str | None = None, stop: bytes | str | None = None, reverse: bool = False
+    ) -> Iterator[bytes]:
+        """Keys from `start` up to but without `stop`, in the order of their bytes; `reverse`: the last first.
+
+        None: from the first, to the last. Some hundred keys are read at a time, so keys may come and go
+        meanwhile: one that is there all the while is met once. ResponseError while `ordered_keys` is False.
+        """
+        low = b"-" if start is None else b"[" + _bytes(start)
+        high = b"+" if stop is None else b"(" + _bytes(stop)
+        words = ("BYLEX", "REV") if reverse else ("BYLEX",)
+        while True:
+            keys: list[bytes] = self.execute("KEYRANGE", low, high, *words, "LIMIT", 0, RANGE_KEYS)
+            yield from keys
+            if len(keys) < RANGE_KEYS:
+                return
+            if reverse:
+                high = b"(" + keys[-1]
+            else:
+                low = b"(" + keys[-1]
+
+    def prefix(self, prefix: bytes | str, reverse: bool = False) -> Iterator[bytes]:
+        """Keys that begin with `prefix`, as `range` gives them."""
+        start = _bytes(prefix)
+        # The first string behind all of them: nothing is behind those of 0xff only.
+        stop = start.rstrip(b"\xff")
+        return self.range(start, stop[:-1] + bytes([stop[-1] + 1]) if stop else None, reverse)
 
     # ---- commands
 
@@ -277,11 +315,13 @@ def open(  # noqa: A001
     maxmemory: int = 0,
     policy: str = "noeviction",
     databases: int = 16,
+    ordered_keys: bool = False,
 ) -> Store:
     """A new store in memory.
 
     `maxmemory` bounds, in bytes, what keys and values take, holes and index included (0: no limit); at the
-    limit `policy`, named as in redis.conf, says what is evicted. JournalError for a `path`: stores that last
+    limit `policy`, named as in redis.conf, says what is evicted. `ordered_keys`: keep the keys in order as
+    well, for `range` and `prefix`. JournalError for a `path`: stores that last
     are yet to come. TypeError and ValueError name the argument that is wrong.
     """
     if path is not None:
@@ -298,10 +338,12 @@ def open(  # noqa: A001
     engine = Engine(databases=databases, seed=secrets.randbits(64))
     engine.configure(maxmemory=maxmemory)
     engine.set_policy(policy)
+    engine.configure(ordered_keys=ordered_keys)
     options = {
         "maxmemory": str(maxmemory),
         "maxmemory-policy": policy,
         "databases": str(databases),
+        "ordered-keys": "yes" if ordered_keys else "no",
         "port": "0",
     }
     return Store(engine, options)

@@ -89,6 +89,7 @@ TYPES: dict[str, tuple[st.SearchStrategy[Args], st.SearchStrategy[Args]]] = {
             line(b"LPOP", keys),
             line(b"RPUSH", b"spare", b"s1", b"s2"),
             line(b"LMOVE", b"spare", keys, ends, ends),
+            line(b"SORT", b"spare", b"ALPHA", b"STORE", keys),
         ),
     ),
     "sorted set": (
@@ -279,6 +280,38 @@ def test_a_client_held_back_by_a_pause_counts_as_blocked(pair: Pair) -> None:
                     side.waiters[0].read_reply(),
                 )
             )
+        finally:
+            side.close()
+    assert told[1] == told[0]
+
+
+def test_a_stream_restored_in_place_of_another(pair: Pair) -> None:
+    """Who waits for a group of the one before is told that it is gone."""
+    with both(pair, 2) as (left, right):
+        left.control.call("XADD", "spare", "1-1", "f", "v")
+        payload = parse(left.control.call("DUMP", "spare")).payload
+        told = []
+        for side in (left, right):
+            side.control.call("XGROUP", "CREATE", "a", "g", "$", "MKSTREAM")
+            wait = (b"XREADGROUP", b"GROUP", b"g", b"one", b"BLOCK", FOREVER, b"STREAMS", b"a", b">")
+            side.take(("wait", 0, (wait,)))
+            told.append(
+                side.take(("change", 0, ((b"RESTORE", b"a", b"0", payload, b"REPLACE"),))) + side.blocked()
+            )
+        assert told[1] == told[0]
+        assert told[0][1].startswith(b"-NOGROUP")
+
+
+def test_monitor_sees_what_was_sent(pair: Pair) -> None:
+    """Not what a command that waits keeps of it."""
+    told = []
+    for server in (pair.reference, pair.subject):
+        side = Side(server, 2)
+        try:
+            side.waiters[1].call("MONITOR")
+            side.take(("wait", 0, ((b"XREAD", b"BLOCK", FOREVER, b"STREAMS", b"a", b"b", b"$", b"$"),)))
+            seen = side.take(("change", 0, ((b"XADD", b"b", b"5-5", b"f", b"v"),)))
+            told.append([re.sub(rb"[\d.]+ \[0 [^]]*\]", b"", part) for part in seen])
         finally:
             side.close()
     assert told[1] == told[0]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.differential.comparers import difference
+from tests.differential.comparers import ONLY_IN_GAPLESS, difference
 from tests.differential.grammar import (
     bitmaps,
     blocking,
@@ -14,9 +14,11 @@ from tests.differential.grammar import (
     generic,
     geo,
     hashes,
+    hyperloglogs,
     lists,
     server,
     sets,
+    sort,
     sorted_sets,
     streams,
     strings,
@@ -27,7 +29,6 @@ from tests.support.raw import RawConnection
 from tests.support.replies import Reply, parse
 
 NOTHING_WRONG = b"rejected_calls=0,failed_calls=0"
-ONLY_IN_GAPLESS: frozenset[bytes] = frozenset()
 SCRIPTED_ONLY = frozenset(b"quit monitor shutdown info latency role lastsave acl".split())
 """Commands that end, silence or do something once: only in scenarios and in tests of their own."""
 
@@ -112,7 +113,7 @@ def test_whole_table(pair: Pair, protocol: int) -> None:
 
 def test_every_command_is_in_the_grammar(pair: Pair) -> None:
     tables = (
-        *(strings, bitmaps, blocking, hashes, lists, sets, sorted_sets, geo, streams),
+        *(strings, bitmaps, blocking, geo, hashes, hyperloglogs, lists, sets, sort, sorted_sets, streams),
         *(generic, connection, server, transactions),
     )
     generated = {name.split()[0].lower().encode() for module in tables for name in module.COMMANDS}
@@ -122,7 +123,10 @@ def test_every_command_is_in_the_grammar(pair: Pair) -> None:
 
 def test_every_command_is_there(pair: Pair) -> None:
     """All of the groups this version promises: what Redis has in them, gapless has."""
-    promised = {"string", "bitmap", "set", "geo", "stream", "connection", "transactions"}
+    promised = {
+        *("string", "bitmap", "geo", "hash", "hyperloglog", "list", "set", "stream"),
+        *("connection", "transactions"),
+    }
     left, right = pair.controls
     docs = parse(left.call("COMMAND", "DOCS")).pairs()
     groups = {name: entry.pairs()[b"group"].payload.decode() for name, entry in docs.items()}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from gapless.commands import bitmap, generic, string, transactions
+from gapless.commands import bitmap, generic, hyperloglog, server, sets, string, transactions
 from gapless.engine.engine import Engine
 
 Word = bytes | str | int
@@ -55,7 +55,10 @@ def _engine() -> Engine:
     Small segments, so that cleaning and large values come early.
     """
     engine = Engine(segment_bytes=1 << 16, address_bytes=1 << 36, seed=7)
-    engine.load_commands((*string.COMMANDS, *bitmap.COMMANDS, *generic.COMMANDS, *transactions.COMMANDS))
+    groups = (string, bitmap, hyperloglog, sets, generic, transactions)
+    rows = [row for group in groups for row in group.COMMANDS]
+    rows += [row for row in server.COMMANDS if row.name in ("flushall", "flushdb", "swapdb")]
+    engine.load_commands(tuple(rows))
     return engine
 
 
@@ -63,7 +66,7 @@ def _engine() -> Engine:
 def data_client() -> Iterator[DataClient]:
     """On an empty engine that audits itself at the end."""
     client = DataClient(_engine())
-    client.engine.configure(clock_ms=NOW_MS, proto_max_bulk_len=512 << 20)
+    client.engine.configure(clock_ms=NOW_MS, proto_max_bulk_len=512 << 20, hll_sparse_max_bytes=3000)
     client.engine.flush()
     yield client
     assert client.engine.check() is None

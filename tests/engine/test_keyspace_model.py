@@ -40,6 +40,7 @@ class Model:
     may_lose: Callable[[Entry], bool] = lambda entry: False
     now: int = START_MS
     keys: list[dict[bytes, Entry]] = field(default_factory=list)
+    ordered: bool = False
     refused: int = 0
     lost: int = 0
 
@@ -337,10 +338,15 @@ class Model:
     def check(self) -> None:
         assert self.store.check() is None
 
+    def order(self) -> None:
+        """The ordered index is taken away, or built beside all else; the audit compares it with the keys."""
+        if self.ordered:
+            self.store.ordered_keys = self.random.random() < 0.8
+
     STEPS = (
         (put, 30), (set_ttl, 15), (set_keepttl, 4), (overwrite, 6), (get, 20), (delete, 10), (expire, 6),
         (persist, 3), (ttl, 4), (append, 8), (setrange, 4), (incr, 4), (rename, 3), (copy, 3), (flush, 0.6),
-        (swap, 0.3), (select, 2), (advance, 8), (background, 6), (scan, 0.5), (compare, 0.2), (check, 1.5),
+        (swap, 0.3), (order, 0.5), (select, 2), (advance, 8), (background, 6), (scan, 0.5), (compare, 0.2), (check, 1.5),
     )  # fmt: skip
 
     def run(self, steps: int) -> None:
@@ -356,11 +362,12 @@ class Model:
 
 
 def history(seed: int, *, maxmemory: int = 0, policy: int = 0, address_bytes: int = 4 << 20,
-            may_lose: Callable[[Entry], bool] = lambda entry: False) -> Model:  # fmt: skip
+            may_lose: Callable[[Entry], bool] = lambda entry: False, ordered: bool = False) -> Model:  # fmt: skip
     store = StoreCore(segment_bytes=1024, address_bytes=address_bytes, databases=2, seed=seed)
     store.maxmemory = maxmemory
     store.policy = policy
-    model = Model(random.Random(seed), store, 2, may_lose)
+    store.ordered_keys = ordered
+    model = Model(random.Random(seed), store, 2, may_lose, ordered=ordered)
     model.run(STEPS)
     return model
 
@@ -395,6 +402,25 @@ def test_history_with_eviction_of_all_keys(seed: int, policy: int) -> None:
 @pytest.mark.parametrize("seed", range(400, 400 + HISTORIES // 2))
 def test_history_with_eviction_of_volatile_keys(seed: int, policy: int) -> None:
     history(seed, maxmemory=64 << 10, policy=policy, may_lose=lambda entry: entry.expire_ms is not None)
+
+
+@pytest.mark.parametrize("seed", range(500, 500 + HISTORIES))
+def test_history_with_keys_in_order(seed: int) -> None:
+    model = history(seed, ordered=True)
+    assert model.refused == 0
+
+
+@pytest.mark.parametrize("seed", range(600, 600 + HISTORIES))
+def test_history_with_keys_in_order_without_room(seed: int) -> None:
+    """A key that the ordered index has no page for is refused."""
+    model = history(seed, ordered=True, address_bytes=24 << 10)
+    assert model.refused > 0
+
+
+@pytest.mark.parametrize("seed", range(700, 700 + HISTORIES // 2))
+def test_history_with_keys_in_order_and_eviction(seed: int) -> None:
+    model = history(seed, ordered=True, maxmemory=60 << 10, policy=ALLKEYS_LRU, may_lose=lambda entry: True)
+    assert model.lost > 0
 
 
 def test_everything_expired_leaves_nothing() -> None:

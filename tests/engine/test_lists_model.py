@@ -264,7 +264,9 @@ class Model:
         self.client.engine.configure(clock_ms=self.now)
 
     def limit(self) -> None:
-        self.client.engine.configure(list_max_listpack_size=self.random.choice([-2, -1, -5, 0, 1, 3, 20, 1000]))
+        self.client.engine.configure(
+            list_max_listpack_size=self.random.choice([-2, -1, -5, 0, 1, 3, 20, 1000])
+        )
 
     def background(self) -> None:
         self.client.engine.background(self.random.choice([1, 50, 1000]), self.random.random() < 0.5)
@@ -359,13 +361,19 @@ def string(data: bytes) -> bytes:
     [
         (b"\x01\x03\x01a\xc0\x07\x00", [b"a", b"7", b""], b"listpack"),
         (b"\x12\x01\x02" + string(listpack(b"a", b"b")), [b"a", b"b"], b"listpack"),
-        (b"\x12\x02\x02" + string(listpack(b"a")) + b"\x02" + string(listpack(b"b")), [b"a", b"b"], b"quicklist"),
+        (
+            b"\x12\x02\x02" + string(listpack(b"a")) + b"\x02" + string(listpack(b"b")),
+            [b"a", b"b"],
+            b"quicklist",
+        ),
         (b"\x12\x02\x02" + string(listpack()) + b"\x02" + string(listpack(b"b")), [b"b"], b"listpack"),
         (b"\x12\x02\x01\x01a\x02" + string(listpack(b"b")), [b"a", b"b"], b"quicklist"),
         (b"\x12\x01\x01\x01a", [b"a"], b"quicklist"),
     ],
 )
-def test_what_redis_wrote_is_restored(client: Client, body: bytes, elements: list[bytes], encoding: bytes) -> None:
+def test_what_redis_wrote_is_restored(
+    client: Client, body: bytes, elements: list[bytes], encoding: bytes
+) -> None:
     assert client("RESTORE", "l", 0, sealed(body)) == b"+OK\r\n"
     assert client.bulks("LRANGE", "l", 0, -1) == elements
     assert client.bulk("OBJECT", "ENCODING", "l") == encoding

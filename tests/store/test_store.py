@@ -212,3 +212,37 @@ def test_closed() -> None:
 def test_a_path_is_refused() -> None:
     with pytest.raises(NotImplementedError, match="memory only"):
         gapless.open("data.gapless")
+
+
+def test_keys_in_order() -> None:
+    with gapless.open(ordered_keys=True) as store:
+        names = [*sorted(f"user:{number}".encode() for number in range(1000)), b"z"]
+        store.mset(dict.fromkeys(names, b"v"))
+        assert list(store.range()) == names
+        assert list(store.range(reverse=True)) == names[::-1]
+        assert list(store.range("user:5", b"user:6")) == [name for name in names if name[:6] == b"user:5"]
+        assert list(store.prefix("user:99")) == [b"user:99", *(f"user:99{n}".encode() for n in range(10))]
+        assert list(store.prefix("user:99", reverse=True)) == list(store.prefix("user:99"))[::-1]
+        assert list(store.prefix("")) == names
+        store.set(b"\xff\xff", b"v")
+        assert list(store.prefix(b"\xff")) == [b"\xff\xff"]
+        walk = store.range()
+        assert next(walk) == names[0]
+        store.delete(*names[:990])
+        store["zz"] = b"new"
+        assert [name for name in walk if name > names[300]] == [*names[990:], b"zz", b"\xff\xff"]
+        store.flushdb()
+        assert list(store.range()) == []
+        assert store.check() is None
+
+
+def test_keys_are_in_no_order_unless_asked_for(store: gapless.Store) -> None:
+    store["a"] = b"1"
+    assert not store.ordered_keys
+    with pytest.raises(gapless.ResponseError, match="ordered-keys is no"):
+        next(store.range())
+    store.ordered_keys = True
+    while store.background():
+        pass
+    assert store.ordered_keys
+    assert list(store.range()) == [b"a"]

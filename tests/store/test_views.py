@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, MutableMapping, MutableSet
+import time
+from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,7 +104,7 @@ def test_a_set_is_a_set(store: gapless.Store, history: list[Callable[[Any], Any]
         assert model == view
         assert sorted(view) == sorted(model)
         assert bool(view) is bool(model)
-    other = store.set("other")
+    other = store.set("other set")
     other.clear()
     other.update(sorted(model)[::2], [b"a", b"b"])
     mine, theirs = set(model), set(other)
@@ -114,6 +116,124 @@ def test_a_set_is_a_set(store: gapless.Store, history: list[Callable[[Any], Any]
         model.remove(view.pop())
     with pytest.raises(KeyError):
         view.pop()
+
+
+# ---- lists
+
+VALUES = st.lists(ELEMENTS, max_size=8)
+
+
+def assign(at: slice, values: list[bytes]) -> Callable[[Any], Any]:
+    """A slice assignment; of the number of values where its step wants that."""
+    return lambda on: on.__setitem__(at, values[: len(range(*at.indices(len(on))))] if at.step not in (None, 1) else values)
+
+
+@given(
+    history=st.lists(
+        st.one_of(
+            actions(
+                ("__getitem__", PLACES | SLICES), ("__setitem__", PLACES, ELEMENTS), ("__delitem__", PLACES | SLICES),
+                ("append", ELEMENTS), ("extend", VALUES), ("__iadd__", VALUES), ("insert", PLACES, ELEMENTS), ("pop",),
+                ("pop", PLACES), ("remove", ELEMENTS | st.none()), ("index", ELEMENTS | st.none()),
+                ("index", ELEMENTS, PLACES, PLACES), ("count", ELEMENTS | st.none()), ("reverse",),
+                ("__contains__", ELEMENTS | st.none()), ("__len__",), ("__eq__", VALUES), ("__lt__", VALUES),
+                ("__ge__", VALUES), ("__getitem__", st.sampled_from(["a", 1.5, None])),
+            ),
+            st.lists(st.builds(assign, SLICES, VALUES), max_size=3),
+        ),
+        max_size=12,
+    )
+)  # fmt: skip
+def test_a_list_is_a_list(store: gapless.Store, history: list[list[Callable[[Any], Any]]]) -> None:
+    view, model = store.list("list"), list[bytes]()
+    assert isinstance(view, MutableSequence)
+    view.clear()
+    for action in (action for some in history for action in some):
+        assert outcome(action, view) == outcome(action, model)
+        assert list(view) == model
+        assert view == model
+        assert list(reversed(view)) == model[::-1]
+        assert bool(view) is bool(model)
+    while model:
+        assert view.popleft() == model.pop(0)
+    with pytest.raises(IndexError):
+        view.popleft()
+
+
+def test_a_list_as_a_queue_and_as_what_it_is_compared_with(store: gapless.Store) -> None:
+    view, other = store.list("queue"), store.list("other list")
+    view.clear()
+    view.appendleft("b")
+    view.appendleft("a")
+    view += [b"c"]
+    other.extend(view)
+    assert view == other == [b"a", b"b", b"c"]
+    view.extend(view)
+    assert view == [b"a", b"b", b"c"] * 2
+    assert view != (b"a",)
+    assert view > other
+    store.expire("queue", 100)
+    view[1:3] = ["x"]
+    assert view == [b"a", b"x", b"a", b"b", b"c"]
+    assert store.ttl("queue") == 100
+    with pytest.raises(TypeError, match="must be bytes"):
+        view[0:2] = [b"ok", None]
+    with pytest.raises(TypeError, match="must be bytes"):
+        view.insert(1, None)
+    assert view == [b"a", b"x", b"a", b"b", b"c"]
+    with pytest.raises(TypeError, match="list indices must be integers or slices, not str"):
+        view["x"]  # type: ignore[call-overload]
+    del view[:]
+    assert not store.exists("queue")
+    other.clear()
+
+
+def test_who_waits_or_watches_sees_what_a_view_does_at_a_position(store: gapless.Store) -> None:
+    from tests.store.test_threads import run_all
+
+    got: list[object] = []
+
+    def wait() -> None:
+        got.append(store.blpop("awaited", 20))
+
+    def put() -> None:
+        while not store.execute("INFO", "clients").count(b"blocked_clients:1"):
+            time.sleep(0.01)
+        store.list("awaited").insert(5, "x")
+
+    run_all(wait, put)
+    assert got == [(b"awaited", b"x")]
+    client = store.redis()
+    for change in (lambda view: view.insert(1, "w"), lambda view: view.pop(1)):
+        with client.pipeline() as pipe:
+            store.list("watched").extend("abc")
+            pipe.watch("watched")
+            change(store.list("watched"))
+            pipe.multi()
+            pipe.llen("watched")
+            with pytest.raises(redis.WatchError):
+                pipe.execute()
+    with pytest.raises(gapless.ResponseError, match=r"unknown command 'list\.insert'"):
+        store.execute("list.insert", "watched", 0, "v")
+    store.list("watched").clear()
+
+
+def test_places_in_a_long_list(store: gapless.Store) -> None:
+    view = store.list("long")
+    model = [b"%d" % (n % 1000) for n in range(20_000)]
+    view.extend(model)
+    for at in (0, 1, 9_999, 10_000, -10_000, -2, -1, 19_999):
+        view.insert(at, b"new")
+        model.insert(at, b"new")
+        del view[at]
+        del model[at]
+        view.insert(at, b"newer")
+        model.insert(at, b"newer")
+        assert view.pop(at) == model.pop(at)
+    assert view[5_000:15_000:7] == model[5_000:15_000:7]
+    assert list(view) == model
+    assert view.index("999", 1_500, 2_500) == 1_999
+    view.clear()
 
 
 # ---- all of them
@@ -138,7 +258,7 @@ def test_what_is_there_all_the_while_is_met_once(
         if count % 50 == 0:
             add(view, 100_000 + count)
             with contextlib.suppress(KeyError):
-                view.pop(f"e{count * 7 % 1000}") if kind == "hash" else view.remove(f"e{count * 7 % 1000}")
+                view.remove(f"e{count * 7 % 1000}") if kind == "set" else view.pop(f"e{count * 7 % 1000}")
     stayed = {b"e%d" % n for n in range(1000, 20_000)}
     assert stayed <= set(met)
     assert len(met) == len(set(met))
@@ -151,7 +271,9 @@ def test_they_are_shown_short(store: gapless.Store) -> None:
     assert repr(store.hash("h")) == "HashView('h', {b'field': b'value'})"
     assert repr(store.set("s")) == "SetView('s', {b'0', b'1', b'2', b'3', b'4', b'5', ...})"
     assert repr(store.set("none")) == "SetView('none', {})"
-    store.delete("h", "s")
+    store.rpush("l", *range(100))
+    assert repr(store.list("l")) == "ListView('l', [b'0', b'1', b'2', b'3', b'4', b'5', ...])"
+    store.delete("h", "s", "l")
 
 
 def test_another_type_under_the_key(store: gapless.Store) -> None:
@@ -159,7 +281,8 @@ def test_another_type_under_the_key(store: gapless.Store) -> None:
     for use in (
         lambda: store.hash("text")["f"], lambda: store.hash("text").update(f="v"), lambda: len(store.set("text")),
         lambda: list(store.set("text")), lambda: "m" in store.set("text"), lambda: store.hash("text") == {},
-        lambda: repr(store.hash("text")),
+        lambda: repr(store.hash("text")), lambda: store.list("text")[0], lambda: list(store.list("text")),
+        lambda: store.list("text").pop(), lambda: store.list("text").insert(0, "v"),
     ):  # fmt: skip
         with pytest.raises(TypeError, match="WRONGTYPE"):
             use()

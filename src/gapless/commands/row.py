@@ -61,9 +61,11 @@ class Keys:
     The first is at `index`; `last` counts from it, or from the end when negative; every `step`-th is one.
     `counted`: at `index` is how many there are, and they follow.
     `keyword`: they follow this word, looked for from `index` on. `limit`: keys are one in so many of those.
+    `unknown`: rows do not tell where they are; the key follows the last such word, and is none where the word
+    is empty.
     """
 
-    __slots__ = ("counted", "flags", "index", "keyword", "last", "limit", "note", "step")
+    __slots__ = ("counted", "flags", "index", "keyword", "last", "limit", "note", "step", "unknown")
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class Keys:
         counted: bool = False,
         keyword: str | None = None,
         limit: int = 0,
+        unknown: str | None = None,
     ) -> None:
         self.flags = flags
         self.index = index
@@ -84,9 +87,13 @@ class Keys:
         self.counted = counted
         self.keyword = keyword
         self.limit = limit
+        self.unknown = unknown
 
     def positions(self, words: list[bytes]) -> range:
         """The positions of its keys in a command; none when it does not say how many there are."""
+        if self.unknown is not None:
+            named = [at for at in range(2, len(words) - 1) if words[at].upper() == self.unknown.encode()]
+            return range(named[-1] + 1, named[-1] + 2) if named else range(0)
         if self.counted:
             text = words[self.index]
             count = int(text) if text.isdigit() and len(text) < 10 else 0
@@ -94,10 +101,11 @@ class Keys:
                 count = 0
             return range(self.index + 1, self.index + 1 + count)
         first = self.index
-        if self.keyword:
-            upper = [word.upper() for word in words]
-            keyword = self.keyword.encode()
-            first = upper.index(keyword, self.index) + 1 if keyword in upper[self.index :] else len(words)
+        if self.keyword is not None:
+            named = [at for at in range(first, len(words) - 1) if words[at].upper() == self.keyword.encode()]
+            if not named:
+                return range(0)
+            first = named[0] + 1
         last = len(words) + self.last if self.last < 0 else first + self.last
         if self.limit:
             last = first + (len(words) - first) // self.limit - 1

@@ -5,11 +5,12 @@ from gapless.engine.forest cimport Tree
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_check, index_next, slot_is_link, slot_position,
 )
-from gapless.engine.keyspace cimport keyspace_hash_at, keyspace_record_value
+from gapless.engine.keyspace cimport ORDERED_OFF, ORDERED_ON, keyspace_hash_at, keyspace_record_key, keyspace_record_value
 from gapless.engine.log cimport (
     SEGMENT_EXPIRED, SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, WINDOW_LEVELS, WINDOW_RING,
     Log, Segment, Window, log_at, log_unit,
 )
+from gapless.engine.ordered cimport ordered_has
 from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees, record_trees, record_trees_bytes
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
@@ -72,6 +73,8 @@ cdef const char* tally_index(Keyspace* ks, const Index* index, int db_index, uin
                         return "log: a record outlives its window"
                 elif ks.log.segments[unit].window != 0:
                     return "log: a record without a TTL lies in a window"
+                if ks.ordered.state == ORDERED_ON and not newest and not ordered_has(ks, db_index, keyspace_record_key(ks, &r), r.key_bytes):
+                    return "ordered: a key is not in the ordered index"
                 if r.extent:
                     if extent_committed(ks.extents, r.extent) == 0:
                         return "extents: a record's extent has no pages"
@@ -188,6 +191,18 @@ cdef const char* walk_lists(Keyspace* ks) noexcept nogil:
     return NULL
 
 
+cdef const char* tally_ordered(Keyspace* ks, int db_index, Census* trees) noexcept nogil:
+    """That each key is in the tree tally_index() has seen: then it is enough that there are as many."""
+    cdef const Tree* tree = &ks.ordered.trees[db_index]
+    if ks.ordered.state == ORDERED_OFF and tree.count != 0:
+        return "ordered: there is an index that is off"
+    if ks.ordered.state == ORDERED_ON and tree.count != ks.index[db_index].keys:
+        return "ordered: the ordered index has other keys"
+    if tree.count > ks.index[db_index].keys:
+        return "ordered: the ordered index has keys that are not there"
+    return tree_check(ks.forest, tree, trees)
+
+
 cdef const char* tally_retired(Keyspace* ks, int i, Tally* tally, uint64_t* extents, Census* trees) noexcept nogil:
     cdef uint64_t with_ttl = 0
     return tally_index(ks, ks.retired[i].index, ks.retired[i].db_index, ks.retired[i].sequence, ks.retired[i].bucket,
@@ -209,6 +224,8 @@ cdef const char* audit(Keyspace* ks) noexcept nogil:
         wrong = tally_index(ks, ks.index[i], i, 0, 0, tally, &with_ttl, &extents, trees)
         if wrong == NULL:
             wrong = index_check(ks.index[i], keyspace_hash_at, ks)
+        if wrong == NULL:
+            wrong = tally_ordered(ks, i, trees)
         if wrong == NULL and with_ttl != ks.with_ttl[i]:
             wrong = "keyspace: the number of keys with a TTL is off"
         if wrong != NULL:

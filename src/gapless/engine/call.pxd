@@ -147,6 +147,7 @@ cdef struct Dispatch:
     uint64_t set_intset_members        # set-max-intset-entries, set-max-listpack-entries and -value, likewise
     uint64_t set_listpack_members
     uint64_t set_listpack_bytes
+    uint64_t hll_sparse_bytes          # hll-sparse-max-bytes: a HyperLogLog that outgrows it is dense
     uint64_t stream_node_bytes         # stream-node-max-bytes and -entries: what XTRIM with ~ takes as one, and DUMP writes so
     uint64_t stream_node_entries
     int list_listpack_size     # list-max-listpack-size: see list_nodes.pxd

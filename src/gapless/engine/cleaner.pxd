@@ -8,7 +8,7 @@ segment: what is cold is dropped instead of moved.
 """
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.arena cimport arena_keep
-from gapless.engine.keyspace cimport POLICY_EVICTING, Keyspace, keyspace_committed
+from gapless.engine.keyspace cimport ORDERED_BUILDING, POLICY_EVICTING, Keyspace, keyspace_committed
 from gapless.engine.log cimport USE_EMPTY
 from gapless.engine.pages cimport pages_cached_max
 
@@ -33,10 +33,11 @@ cdef inline bint cleaner_is_far_over(const Keyspace* ks) noexcept nogil:
     return ks.maxmemory != 0 and ks.policy & POLICY_EVICTING != 0 and memory_used(ks) > ks.maxmemory + (ks.maxmemory >> 6) + FAR_OVER_BYTES
 
 # Whether a slice would find something to do: memory to give back, dead extents and trees, empty or expired segments,
-# flushed databases, holes to clean.
+# flushed databases, an ordered index to build, holes to clean.
 cdef inline bint cleaner_has_work(const Keyspace* ks) noexcept nogil:
     return (ks.extents.bytes_dead != 0 or ks.log.use_first[0][USE_EMPTY] != 0 or ks.log.use_first[1][USE_EMPTY] != 0
             or ks.arena.cached_count > arena_keep(ks.arena) or ks.log.expired_first != 0 or ks.retired_count != 0 or ks.cleaner.victim != 0
+            or ks.ordered.state == ORDERED_BUILDING
             or ks.forest.retired_first != 0 or ks.forest.pages.cached_count > pages_cached_max(ks.forest.pages)
             or cleaner_is_far_over(ks) or (ks.active_defrag and holes_thousandths(ks) > ks.cleaner.holes_idle))
 

@@ -19,6 +19,7 @@ from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_due,
     log_kill, log_release, log_seal, log_unit, log_unlist,
 )
+from gapless.engine.ordered cimport ordered_build, ordered_remove
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
     RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
@@ -83,6 +84,8 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
             ks.with_ttl[db_index] -= 1
         ks.stats.dirty += 1
         index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
+        if unlikely(ks.ordered.state):
+            ordered_remove(ks, db_index, keyspace_record_key(ks, r), r.key_bytes)
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position, r.size)
     if record_has_trees(r):
@@ -484,6 +487,8 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         elif uncount_retired(ks, start + budget_ns):
             pass
         elif arena_trim(ks.arena, arena_keep(ks.arena), DISCARD_STEP):
+            pass
+        elif ordered_build(ks, start + budget_ns):
             pass
         elif idle and tidy_indexes(ks, start + budget_ns):
             pass

@@ -122,21 +122,6 @@ cdef void mix_list(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
         mix(d, element, n)
 
 
-cdef void mix_sorted_set(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
-    cdef SortedSet s
-    cdef SortedWalk w
-    cdef Member m
-    cdef Digest part
-    cdef char[40] text
-    sorted_set_of_value(ks, v, &s)
-    sorted_set_walk(&s, 0, collection_count(&s.c), False, &w)
-    while sorted_set_next(&w, &m):
-        memset(&part, 0, sizeof(Digest))
-        mix(&part, m.name, m.bytes)
-        mix(&part, text, <size_t>format_shortest(text, m.score))
-        take_digest(d, &part)
-
-
 cdef void mix_stream(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     cdef Stream s
     cdef StreamWalk w
@@ -154,6 +139,21 @@ cdef void mix_stream(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
             mix(d, value.data, value.size)
 
 
+cdef void mix_sorted_set(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
+    cdef SortedSet s
+    cdef SortedWalk w
+    cdef Member m
+    cdef Digest part
+    cdef char[40] text
+    sorted_set_of_value(ks, v, &s)
+    sorted_set_walk(&s, 0, collection_count(&s.c), False, &w)
+    while sorted_set_next(&w, &m):
+        memset(&part, 0, sizeof(Digest))
+        mix(&part, m.name, m.bytes)
+        mix(&part, text, <size_t>format_shortest(text, m.score))
+        take_digest(d, &part)
+
+
 cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     if v.type == TYPE_HASH:
         mix_number(d, REDIS_TYPE_HASH)
@@ -164,12 +164,12 @@ cdef void mix_value(Digest* d, Keyspace* ks, const Value* v) noexcept nogil:
     elif v.type == TYPE_LIST:
         mix_number(d, REDIS_TYPE_LIST)
         mix_list(d, ks, v)
-    elif v.type == TYPE_SORTED_SET:
-        mix_number(d, REDIS_TYPE_SORTED_SET)
-        mix_sorted_set(d, ks, v)
     elif v.type == TYPE_STREAM:
         mix_number(d, REDIS_TYPE_STREAM)
         mix_stream(d, ks, v)
+    elif v.type == TYPE_SORTED_SET:
+        mix_number(d, REDIS_TYPE_SORTED_SET)
+        mix_sorted_set(d, ks, v)
     else:
         mix_number(d, REDIS_TYPE_STRING)
         mix(d, v.data, v.size)

@@ -69,6 +69,7 @@ cdef Dispatch* dispatch_new(Keyspace* keys, void* engine) noexcept:
     d.set_intset_members = 512
     d.set_listpack_members = 128
     d.set_listpack_bytes = 64
+    d.hll_sparse_bytes = 3000
     d.stream_node_bytes = 4096
     d.stream_node_entries = 100
     d.list_listpack_size = -2

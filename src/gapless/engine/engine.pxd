@@ -1,6 +1,6 @@
 """The engine as Python holds it: a store, its commands, its sessions, its loop."""
 from gapless.engine.base cimport unlikely
-from gapless.engine.call cimport Arg, Dispatch
+from gapless.engine.call cimport Arg, Command, Dispatch
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.lock cimport EngineLock, lock_enter, lock_leave
 from gapless.engine.loop cimport Loop
@@ -22,8 +22,8 @@ cdef class Engine:
     cdef public object on_cron
     cdef object __weakref__
 
-    # Runs one command; the reply lies in session.own_reply. Lock held.
-    cdef int run_command(self, Session session, Arg* argv, int argc) except -1
+    # Runs one command, of the table where the row is NULL; the reply lies in session.own_reply. Lock held.
+    cdef int run_command(self, Session session, Command* row, Arg* argv, int argc) except -1
 
     # Takes the engine; releases the GIL only when it has to wait.
     cdef inline void enter(self) noexcept:

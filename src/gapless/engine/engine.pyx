@@ -162,7 +162,7 @@ cdef class Engine:
         """A session inside the process."""
         return session_new(self, self.loop, protocol)
 
-    cdef int run_command(self, Session session, Arg* argv, int argc) except -1:
+    cdef int run_command(self, Session session, Command* row, Arg* argv, int argc) except -1:
         cdef Call call
         cdef Reply* reply = session.own_reply
         cdef int i
@@ -180,7 +180,7 @@ cdef class Engine:
         call.size = 0
         for i in range(argc):
             call.size += argv[i].size
-        call.command = dispatch_find(self.dispatch, argv, argc)
+        call.command = row if row != NULL else dispatch_find(self.dispatch, argv, argc)
         call.hash = 0
         if call.command != NULL and 0 < call.command.key_first < argc:
             i = call.command.key_first
@@ -217,7 +217,7 @@ cdef class Engine:
                 i += 1
             self.enter()
             try:
-                self.run_command(session, argv, argc)
+                self.run_command(session, NULL, argv, argc)
                 result = PyBytes_FromStringAndSize(<const char*>session.own_reply.data, session.own_reply.length)
                 if session.own_reply.room > (1 << 16):
                     reply_free(session.own_reply)
@@ -419,7 +419,7 @@ cdef class Engine:
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
         maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
-        clock_ms (tests: the time; 0: the real one).
+        ordered_keys, clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
         try:

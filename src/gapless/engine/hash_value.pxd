@@ -40,6 +40,8 @@ cdef bint hash_open(Call* call, int i, int how, Hash* h) noexcept nogil
 cdef void hash_begin(Call* call, const Arg* key, uint64_t key_hash, Hash* h) noexcept nogil
 # The field, if it is there. What it leads to is good until the next change. Packed O(fields), tree O(log fields).
 cdef bint hash_find(Hash* h, const uint8_t* name, size_t n, Field* out) noexcept nogil
+# The same for readers: what has expired stays where it is.
+cdef bint hash_peek(Hash* h, const uint8_t* name, size_t n, Field* out) noexcept nogil
 # Writes the field that hash_find() just looked for. Name and value may lie in this hash. STATUS_FULL, STATUS_TOO_LARGE: it is as it was.
 cdef Status hash_put(Hash* h, const Field* field) noexcept nogil
 # The next field of a walk that is there; False at the end.

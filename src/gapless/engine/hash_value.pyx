@@ -122,6 +122,10 @@ cdef bint hash_find(Hash* h, const uint8_t* name, size_t n, Field* out) noexcept
     return c.found
 
 
+cdef bint hash_peek(Hash* h, const uint8_t* name, size_t n, Field* out) noexcept nogil:
+    return find(&h.c, name, n, out) and not expired(&h.c, out)
+
+
 cdef Status hash_put(Hash* h, const Field* field) noexcept nogil:
     cdef uint64_t n = element_bytes(field)
     cdef uint8_t* element = h.compose

@@ -99,6 +99,21 @@ cdef struct Cleaner:
     uint64_t holes_bytes_min      # below so many bytes of holes there is no cleaning: the tails of open segments can't be cleaned
 
 
+cdef enum OrderedState:
+    ORDERED_OFF = 0
+    ORDERED_BUILDING = 1
+    ORDERED_ON = 2
+
+
+cdef struct OrderedKeys:
+    # See ordered.pxd.
+    int state
+    bint failed                   # there was no room to build it
+    int building_db               # where building goes on: database index and cursor
+    uint64_t cursor
+    Tree trees[DATABASES_MAX]     # by database index
+
+
 cdef struct Keyspace:
     Cleaner cleaner
     uint64_t maxmemory            # bytes of the process; 0: no limit
@@ -133,6 +148,7 @@ cdef struct Keyspace:
     uint32_t awaited
     void (*on_awaited)(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, bint gone) noexcept nogil
     void* on_awaited_context
+    OrderedKeys ordered
     Retired retired[64]
     int retired_count
 
@@ -164,6 +180,9 @@ cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept
 
 # True when the key is there. One whose time has come is deleted (counted as expired) and reported missing.
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil
+
+# The same for who walks and may change nothing: one whose time has come is missing, and stays.
+cdef bint keyspace_look(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil
 
 # Creates the key or replaces all of it. type: a RecordType, with RECORD_RAW or RECORD_TEXT for a string made so. expire_ms: absolute,
 # EXPIRE_NEVER or EXPIRE_KEEP. `value` may lie in the store. A value of the same length and type is overwritten where it lies. With RECORD_TREES

@@ -13,7 +13,7 @@ from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
 from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
-from gapless.engine.forest cimport Tree, forest_free, forest_new, tree_copy, tree_retire
+from gapless.engine.forest cimport ORDER_BYTES, Tree, forest_free, forest_new, tree_begin, tree_copy, tree_retire
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
     index_next, index_prefetch_bucket, index_prefetch_record, index_remove, index_scan_bucket, index_scan_next,
@@ -22,6 +22,7 @@ from gapless.engine.index cimport (
 from gapless.engine.log cimport (
     log_append, log_at, log_due, log_free, log_kill, log_new,
 )
+from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
@@ -39,6 +40,7 @@ cdef enum:
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
+    KEEP_ORDER = 4                 # its place in the ordered index of keys
     TREES_MAX = 4                  # of one record, what it keeps behind them counted
 
 
@@ -61,6 +63,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
         return NULL
     ks.databases = databases
     for i in range(databases):
+        tree_begin(&ks.ordered.trees[i], ORDER_BYTES)
         ks.db_index[i] = <uint8_t>i
         ks.index[i] = index_new(INDEX_RANGE_BYTES, ks.arena.base)
         if ks.index[i] == NULL:
@@ -282,6 +285,8 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
+    if unlikely(ks.ordered.state) and not keep & KEEP_ORDER:
+        ordered_remove(ks, ks.db_index[v.db], keyspace_record_key(ks, &v.record), v.record.key_bytes)
     awaited(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash, True)
     kill(ks, &v.record, keep)
 
@@ -295,6 +300,10 @@ cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
     remove(ks, v, 0)
     ks.stats.expired += 1
     changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
+
+
+cdef bint keyspace_look(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
+    return find(ks, db, key, key_bytes, hash, out) and not has_expired(ks, &out.record)
 
 
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil:
@@ -418,18 +427,27 @@ cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes
 
 cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                             uint64_t size, int64_t expire_ms, Value* out) noexcept nogil:
-    return create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, out)
+    return create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, 0, out)
 
 
 cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type, const uint8_t* value,
-                   uint64_t size, int64_t expire_ms, uint64_t extent, Value* out) noexcept nogil:
+                   uint64_t size, int64_t expire_ms, uint64_t extent, int keep, Value* out) noexcept nogil:
+    """keep: KEEP_ORDER where the ordered index has the key already."""
     cdef uint64_t position
     cdef Status status
     cdef uint64_t* slot
+    cdef bint ordered = unlikely(ks.ordered.state) and not keep & KEEP_ORDER
     if unlikely(size > VALUE_BYTES_MAX or key_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
+    if ordered:
+        # First: it may be refused, and can be taken back.
+        status = ordered_add(ks, ks.db_index[db], key, key_bytes)
+        if status != STATUS_OK:
+            return status
     status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
     if unlikely(status != STATUS_OK):
+        if ordered:
+            ordered_remove(ks, ks.db_index[db], key, key_bytes)
         return status
     slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
@@ -472,7 +490,7 @@ cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_by
     if keyspace_find(ks, db, key, key_bytes, hash, FIND_WRITE, &v):
         return keyspace_replace(ks, &v, key, key_bytes, type, value, value_bytes, expire_ms)
     status = create(ks, db, key, key_bytes, hash, type, value, value_bytes,
-                    EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, NULL)
+                    EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, 0, NULL)
     if likely(status == STATUS_OK):
         changed(ks, db, key, key_bytes, hash)
     return status
@@ -586,7 +604,8 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
-                    NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, &copy)
+                    NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0,
+                    KEEP_ORDER if taken else 0, &copy)
     if status != STATUS_OK:
         if copied:
             retire_trees(ks, copies, record_trees(&v.record))
@@ -596,7 +615,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     if move:
         copy.slot[0] = slot_with_access(copy.slot[0], access)
     if taken:
-        remove(ks, &target, 0)
+        remove(ks, &target, KEEP_ORDER)
     changed(ks, to_db, to_key, to_key_bytes, hash)
     if move:
         remove(ks, v, keep)
@@ -703,6 +722,7 @@ cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
     retired.sequence = ks.log.sequence
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
+    ordered_flush(ks, i)
     if is_empty(ks):
         ks.access_switched = 0
 

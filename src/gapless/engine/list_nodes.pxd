@@ -35,6 +35,8 @@ cdef void nodes_begin(ListNodes* nodes, int fill, uint32_t count, uint64_t bytes
 cdef void nodes_push(ListNodes* nodes, uint32_t count, bint left, uint64_t n, uint32_t size) noexcept nogil
 # A node of so many elements and bytes, the first of first_bytes, joins at the right: as a payload has it.
 cdef void nodes_append(ListNodes* nodes, uint32_t count, uint32_t node_count, uint64_t node_bytes, uint64_t first_bytes) noexcept nogil
+# The element at an end leaves, `size` bytes in a listpack, before it leaves the tree. REQUIRED: it is not the only one.
+cdef void nodes_pop(const Forest* f, const Tree* t, ListNodes* nodes, bint left, uint32_t size) noexcept nogil
 # To be called before the elements leave the tree: k of them at an end, less than all. O(elements of a node).
 cdef void nodes_cut(const Forest* f, const Tree* t, ListNodes* nodes, bint left, uint32_t k) noexcept nogil
 # Likewise: one is inserted before or after the pivot, goes, becomes another.

@@ -203,6 +203,21 @@ cdef void nodes_cut(const Forest* f, const Tree* t, ListNodes* nodes, bint left,
         cut_right(f, t, nodes, k)
 
 
+cdef void nodes_pop(const Forest* f, const Tree* t, ListNodes* nodes, bint left, uint32_t size) noexcept nogil:
+    cdef bint one = nodes_are_one(nodes, t.count)
+    if (nodes.head_count if left else nodes.tail_count) == 1:
+        nodes_cut(f, t, nodes, left, 1)
+        return
+    if left or one:
+        nodes.head_count -= 1
+        nodes.head_bytes -= size
+    if one or not left:
+        nodes.tail_count -= 1
+        nodes.tail_bytes -= size
+    if left and not one:
+        nodes.anchor -= 1
+
+
 # ---- changes in between
 
 cdef void split(const Forest* f, const Tree* t, ListNodes* nodes, uint32_t left_end, uint32_t right_begin) noexcept nogil:

@@ -9,6 +9,7 @@ from gapless.engine.call cimport Arg, Call
 from gapless.engine.collection cimport PACKED_BYTES_MAX, Collection, collection_count
 from gapless.engine.keyspace cimport Keyspace, Value
 from gapless.engine.list_nodes cimport ListNodes
+from gapless.engine.reply cimport Reply
 from gapless.engine.tree cimport Place
 
 
@@ -40,6 +41,10 @@ cdef void list_shrunk(List* l) noexcept nogil
 # A quicklist from now on, whatever it holds.
 cdef Status list_become_quicklist(List* l) noexcept nogil
 
+# What Redis makes of a quicklist of these nodes when it is done with filling it: a listpack, of one node within the limit that is no
+# element by itself.
+cdef Status list_settle(List* l, const ListNodes* nodes, bint plain) noexcept nogil
+
 # Adds an element at an end. STATUS_FULL, STATUS_TOO_LARGE: the list is as it was; likewise the others. Packed O(bytes), tree O(log n).
 cdef Status list_push(List* l, bint left, const uint8_t* element, uint64_t n) noexcept nogil
 # The element at an end; NULL: there is none.
@@ -57,6 +62,8 @@ cdef Status list_replace(List* l, uint64_t rank, const uint8_t* element, uint64_
 cdef Status list_insert(List* l, uint64_t rank, bint after, const uint8_t* element, uint64_t n) noexcept nogil
 cdef void list_remove(List* l, uint64_t rank) noexcept nogil
 
+# Replies so many elements from this rank on. REQUIRED: they are there.
+cdef void list_reply(List* l, uint64_t rank, uint64_t count, Reply* reply) noexcept nogil
 # Elements from this rank on, which must be there, in either direction.
 cdef void list_walk(List* l, uint64_t rank, bint backwards, ListWalk* w) noexcept nogil
 # The next one; NULL at the end.

@@ -1,24 +1,28 @@
 """Lists as collections of elements by position. See list_value.pxd."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-from gapless.engine.base cimport INVARIANT, STATUS_OK, Status
+from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, prefetch
 from gapless.engine.collection cimport (
     ROOT_MORE_BYTES_MAX, CollectionWalk, collection_become_tree, collection_begin, collection_fits, collection_mark,
     collection_mark_anew, collection_marks, collection_next, collection_of_value, collection_open, collection_put,
     collection_remove, collection_walk, packed_count,
 )
-from gapless.engine.forest cimport ORDER_POSITION, Tree, tree_retire
+from gapless.engine.forest cimport ORDER_POSITION, Forest, Tree, node_at, tree_retire
 from gapless.engine.list_nodes cimport (
     LISTPACK_EMPTY_BYTES, ListNodes, node_bytes_max, node_exceeds, node_is_plain, nodes_are_one, nodes_begin,
-    nodes_cut, nodes_insert, nodes_push, nodes_remove, nodes_replace,
+    nodes_cut, nodes_insert, nodes_pop, nodes_push, nodes_remove, nodes_replace,
 )
 from gapless.engine.listpack cimport listpack_entry_bytes
+from gapless.engine.node cimport Node, node_item
 from gapless.engine.record cimport LIST_NODES_BYTES, LIST_QUICKLIST, TYPE_LIST, read_varint
+from gapless.engine.reply cimport reply_bulk_short, reply_reserve
 from gapless.engine.tree cimport tree_at, tree_element, tree_next, tree_previous
 from gapless.engine.tree_cut cimport tree_cut
+from gapless.engine.tree_key cimport item_element
 
 cdef enum:
     LISTPACK_OF_PACKED_MAX = 3     # a listpack takes at most so many times what the packed form does
+    RESERVED_BYTES_MAX = 16 << 20
     CUT_MIN = 32                   # so many elements are cut off a tree together, less go one by one
 
 
@@ -113,6 +117,17 @@ cdef void list_shrunk(List* l) noexcept nogil:
         collection_mark_anew(&l.c, 0)
 
 
+cdef Status list_settle(List* l, const ListNodes* nodes, bint plain) noexcept nogil:
+    cdef uint64_t count = list_length(l)
+    cdef Status status
+    if nodes_are_one(nodes, <uint32_t>count) and not plain and not node_exceeds(l.fill, nodes.head_bytes, count):
+        return STATUS_OK
+    status = list_become_quicklist(l)
+    if status == STATUS_OK:
+        list_nodes(l)[0] = nodes[0]
+    return status
+
+
 # ---- the ends
 
 cdef inline void find_packed(List* l, uint64_t rank) noexcept nogil:
@@ -168,8 +183,11 @@ cdef const uint8_t* list_peek(List* l, bint left, uint32_t* n) noexcept nogil:
 
 
 cdef void list_pop(List* l, bint left) noexcept nogil:
+    cdef uint32_t n = 0
+    cdef const uint8_t* element
     if l.c.tree != NULL and l.c.tree.count > 1:
-        nodes_cut(l.c.keys.forest, l.c.tree, list_nodes(l), left, 1)
+        element = tree_element(l.c.keys.forest, &l.c.place, &n)
+        nodes_pop(l.c.keys.forest, l.c.tree, list_nodes(l), left, listpack_entry_bytes(element, n))
     collection_remove(&l.c)
 
 
@@ -226,7 +244,7 @@ cdef Status rotate_tree(List* l, bint from_left, bint to_left) noexcept nogil:
     cdef Status status
     # The nodes lose it first, as Redis does; the tree gets it first, for that may be refused.
     if count > 1:
-        nodes_cut(l.c.keys.forest, l.c.tree, list_nodes(l), from_left, 1)
+        nodes_pop(l.c.keys.forest, l.c.tree, list_nodes(l), from_left, listpack_entry_bytes(element, n))
     joined(l, count - 1, to_left, element, n)
     l.c.found = False
     tree_at(l.c.keys.forest, l.c.tree, 0 if to_left else count, &l.c.place)
@@ -312,6 +330,50 @@ cdef void list_remove(List* l, uint64_t rank) noexcept nogil:
 
 
 # ---- walking
+
+cdef void reply_leaves(List* l, uint64_t rank, uint64_t count, Reply* reply) noexcept nogil:
+    cdef const Forest* f = l.c.keys.forest
+    cdef Place place
+    cdef Node* leaf
+    cdef const uint8_t* element
+    cdef uint32_t at, end, n
+    tree_at(f, l.c.tree, rank, &place)
+    leaf = node_at(f, place.page[0])
+    at = place.at[0]
+    # About what they take, so that the buffer grows once.
+    reply_reserve(reply, <size_t>min((<uint64_t>l.c.tree.pages << f.pages.page_shift) // l.c.tree.count * count * 5 // 4,
+                                     <uint64_t>RESERVED_BYTES_MAX))
+    while True:
+        end = <uint32_t>min(<uint64_t>leaf.count, at + count)
+        count -= end - at
+        if count > 0:
+            prefetch(node_at(f, leaf.next))
+        while at < end:
+            element = item_element(f, node_item(leaf, at), &n)
+            reply_bulk_short(reply, element, n)
+            at += 1
+        if count == 0:
+            return
+        leaf = node_at(f, leaf.next)
+        at = 0
+
+
+cdef void list_reply(List* l, uint64_t rank, uint64_t count, Reply* reply) noexcept nogil:
+    cdef const uint8_t* p
+    cdef uint32_t n
+    if count == 0:
+        return
+    if l.c.tree != NULL:
+        reply_leaves(l, rank, count, reply)
+        return
+    find_packed(l, rank)
+    p = l.c.packed + l.c.at
+    while count > 0:
+        p = read_varint(p, &n)
+        reply_bulk_short(reply, p, n)
+        p += n
+        count -= 1
+
 
 cdef void list_walk(List* l, uint64_t rank, bint backwards, ListWalk* w) noexcept nogil:
     cdef uint64_t count = list_length(l), i

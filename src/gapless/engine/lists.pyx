@@ -8,7 +8,7 @@ from gapless.engine.dispatch cimport (
 )
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_hash
 from gapless.engine.list_value cimport (
-    ListWalk, list_drop, list_expect, list_length, list_next, list_open, list_peek, list_pop, list_push, list_rotate,
+    ListWalk, list_drop, list_expect, list_length, list_next, list_open, list_peek, list_pop, list_push, list_reply, list_rotate,
     list_shrunk, list_walk,
 )
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_null_array
@@ -78,10 +78,13 @@ cdef void pop_reply_array(Call* call, List* l, bint left, uint64_t count, size_t
     cdef const uint8_t* element
     count = min(count, length)
     reply_array(call.reply, <int64_t>count)
-    list_walk(l, 0 if left else length - 1, not left, &w)
-    for _i in range(count):
-        element = list_next(&w, &n)
-        reply_bulk(call.reply, element, n)
+    if left:
+        list_reply(l, 0, count, call.reply)
+    else:
+        list_walk(l, length - 1, True, &w)
+        for _i in range(count):
+            element = list_next(&w, &n)
+            reply_bulk(call.reply, element, n)
     if count == length:
         keyspace_delete_found(call.keys, &l.c.v, l.c.key.data, l.c.key.size)
         return

@@ -8,7 +8,7 @@ from gapless.engine.dispatch cimport arg_int64, arg_is, find_read, handler_regis
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_touched
 from gapless.engine.list_value cimport (
     List, ListWalk, list_at, list_drop, list_expect, list_insert, list_length, list_next, list_open, list_rank, list_remove,
-    list_replace, list_shrunk, list_walk,
+    list_replace, list_reply, list_shrunk, list_walk,
 )
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_ok
 from gapless.engine.scan cimport move_to_front
@@ -51,10 +51,7 @@ cdef void cmd_lindex(Call* call) noexcept nogil:
 
 cdef void cmd_lrange(Call* call) noexcept nogil:
     cdef List l
-    cdef ListWalk w
-    cdef int64_t start, end, _i
-    cdef uint32_t n = 0
-    cdef const uint8_t* element
+    cdef int64_t start, end
     if not arg_int64(call, 2, &start) or not arg_int64(call, 3, &end):
         return
     if not list_open(call, &call.argv[1], call.hash, find_read(call), &l):
@@ -63,10 +60,7 @@ cdef void cmd_lrange(Call* call) noexcept nogil:
         reply_array(call.reply, 0)
         return
     reply_array(call.reply, end - start + 1)
-    list_walk(&l, <uint64_t>start, False, &w)
-    for _i in range(end - start + 1):
-        element = list_next(&w, &n)
-        reply_bulk(call.reply, element, n)
+    list_reply(&l, <uint64_t>start, <uint64_t>(end - start) + 1, call.reply)
 
 
 cdef bint arg_with_opposite(Call* call, int i, int64_t* out) noexcept nogil:

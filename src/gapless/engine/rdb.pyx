@@ -130,8 +130,8 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     cdef Hash h
     cdef Collection c
     cdef List l
-    cdef SortedSet sorted_set
     cdef Stream s
+    cdef SortedSet sorted_set
     cdef uint8_t type = RDB_TYPE_STRING
     cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
@@ -147,12 +147,12 @@ cdef void cmd_dump(Call* call) noexcept nogil:
     elif v.type == TYPE_LIST:
         list_of_value(call.keys, &v, &l)
         rdb_dump_list(&l, &payload)
-    elif v.type == TYPE_SORTED_SET:
-        sorted_set_of_value(call.keys, &v, &sorted_set)
-        rdb_dump_sorted_set(&sorted_set, &payload)
     elif v.type == TYPE_STREAM:
         stream_of_value(call.keys, &v, &s)
         rdb_dump_stream(&s, &payload)
+    elif v.type == TYPE_SORTED_SET:
+        sorted_set_of_value(call.keys, &v, &sorted_set)
+        rdb_dump_sorted_set(&sorted_set, &payload)
     else:
         reply_raw(&payload, &type, 1)
         rdb_add_string(&payload, v.data, v.size)
@@ -347,12 +347,6 @@ cdef bint restore_list(Call* call, Reader* reader, uint8_t type, int64_t expire_
     return restore_collection(call, &l.c, rdb_restore_list(reader, type, &l), expire_ms)
 
 
-cdef bint restore_sorted_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
-    cdef SortedSet s
-    sorted_set_begin(call, &call.argv[1], call.hash, &s)
-    return restore_collection(call, &s.c, rdb_restore_sorted_set(reader, type, &s), expire_ms)
-
-
 cdef bint restore_stream(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
     cdef Stream s
     cdef Status status
@@ -364,6 +358,12 @@ cdef bint restore_stream(Call* call, Reader* reader, uint8_t type, int64_t expir
             return reply_bad_format(call)
         return call_status(call, status)
     return call_status(call, stream_store(&s, expire_ms))
+
+
+cdef bint restore_sorted_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+    cdef SortedSet s
+    sorted_set_begin(call, &call.argv[1], call.hash, &s)
+    return restore_collection(call, &s.c, rdb_restore_sorted_set(reader, type, &s), expire_ms)
 
 
 cdef void cmd_restore(Call* call) noexcept nogil:
@@ -402,10 +402,10 @@ cdef void cmd_restore(Call* call) noexcept nogil:
         done = restore_set(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_list(call.argv[3].data[0]):
         done = restore_list(call, &reader, call.argv[3].data[0], ttl_ms)
-    elif rdb_is_sorted_set(call.argv[3].data[0]):
-        done = restore_sorted_set(call, &reader, call.argv[3].data[0], ttl_ms)
     elif rdb_is_stream(call.argv[3].data[0]):
         done = restore_stream(call, &reader, call.argv[3].data[0], ttl_ms)
+    elif rdb_is_sorted_set(call.argv[3].data[0]):
+        done = restore_sorted_set(call, &reader, call.argv[3].data[0], ttl_ms)
     else:
         done = reply_bad_format(call)
     if done:

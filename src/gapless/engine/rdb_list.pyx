@@ -3,10 +3,10 @@ from libc.stdlib cimport free
 from gapless.engine.base cimport STATUS_MISSING, STATUS_OK, Status
 from gapless.engine.collection cimport collection_marks
 from gapless.engine.list_nodes cimport (
-    LISTPACK_EMPTY_BYTES, ListNodes, node_exceeds, node_is_plain, nodes_append, nodes_are_one, nodes_begin, nodes_ends, nodes_push,
+    LISTPACK_EMPTY_BYTES, ListNodes, node_is_plain, nodes_append, nodes_begin, nodes_ends, nodes_push,
 )
 from gapless.engine.list_value cimport (
-    ListWalk, list_become_quicklist, list_length, list_next, list_nodes, list_push, list_walk,
+    ListWalk, list_length, list_next, list_nodes, list_push, list_settle, list_walk,
 )
 from gapless.engine.listpack cimport (
     Listpack, ListpackEntry, listpack_add, listpack_begin, listpack_end, listpack_entry_bytes, listpack_next, listpack_open,
@@ -174,21 +174,10 @@ cdef Status read_nodes(Reader* reader, uint8_t type, Loading* loading) noexcept 
 cdef Status rdb_restore_list(Reader* reader, uint8_t type, List* l) noexcept nogil:
     cdef Loading loading
     cdef Status status
-    cdef uint64_t count
     loading.list = l
     loading.plain = False
     nodes_begin(&loading.nodes, l.fill, 0, LISTPACK_EMPTY_BYTES)
     status = read_elements(reader, &loading) if type == RDB_TYPE_LIST else read_nodes(reader, type, &loading)
     if status != STATUS_OK:
         return status
-    count = list_length(l)
-    if count == 0:
-        return STATUS_MISSING
-    if nodes_are_one(&loading.nodes, <uint32_t>count) and not loading.plain and not node_exceeds(
-            l.fill, loading.nodes.head_bytes, count):
-        # One node within the limit is a listpack.
-        return STATUS_OK
-    status = list_become_quicklist(l)
-    if status == STATUS_OK:
-        list_nodes(l)[0] = loading.nodes
-    return status
+    return list_settle(l, &loading.nodes, loading.plain) if list_length(l) > 0 else STATUS_MISSING

@@ -46,6 +46,28 @@ cdef void reply_error(Reply* reply, const char* text) noexcept nogil           #
 cdef void reply_error_bytes(Reply* reply, const uint8_t* text, size_t n) noexcept nogil
 cdef void reply_int(Reply* reply, int64_t value) noexcept nogil                # :1
 cdef void reply_bulk(Reply* reply, const void* data, size_t n) noexcept nogil  # $3 foo
+cdef inline void reply_bulk_short(Reply* reply, const void* data, size_t n) noexcept nogil:
+    """reply_bulk() without the call, where one follows the other."""
+    cdef uint8_t* at
+    if unlikely(n >= 100):
+        reply_bulk(reply, data, n)
+        return
+    at = reply_reserve(reply, n + 8)
+    at[0] = c'$'
+    at += 1
+    if n >= 10:
+        at[0] = <uint8_t>(c'0' + <int>n // 10)
+        at += 1
+    at[0] = <uint8_t>(c'0' + <int>n % 10)
+    at[1] = c'\r'
+    at[2] = c'\n'
+    memcpy(at + 3, data, n)
+    at += 3 + n
+    at[0] = c'\r'
+    at[1] = c'\n'
+    reply.length += <size_t>(at + 2 - (reply.data + reply.length))
+
+
 cdef void reply_bulk_int(Reply* reply, int64_t value) noexcept nogil           # the number as a bulk string
 cdef void reply_null(Reply* reply) noexcept nogil                              # RESP2 $-1, RESP3 _
 cdef void reply_null_array(Reply* reply) noexcept nogil                        # RESP2 *-1, RESP3 _

@@ -4,6 +4,7 @@ from gapless.engine.call cimport ALLOWED_ALL, ALLOWED_LOCAL, ALLOWED_NOBODY
 from gapless.engine.client cimport CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, OutputLimit
 from gapless.engine.keyspace cimport Keyspace, keyspace_set_policy
 from gapless.engine.loop cimport Loop
+from gapless.engine.ordered cimport ordered_switch
 from gapless.engine.slow_commands cimport SlowCommands
 
 POLICIES = {
@@ -78,16 +79,18 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.set_listpack_members = value
     elif name == "set_max_listpack_value":
         loop.dispatch.set_listpack_bytes = value
+    elif name == "hll_sparse_max_bytes":
+        loop.dispatch.hll_sparse_bytes = value
     elif name == "list_max_listpack_size":
         loop.dispatch.list_listpack_size = value
-    elif name == "zset_max_listpack_entries":
-        loop.dispatch.zset_listpack_members = value
-    elif name == "zset_max_listpack_value":
-        loop.dispatch.zset_listpack_bytes = value
     elif name == "stream_node_max_bytes":
         loop.dispatch.stream_node_bytes = value
     elif name == "stream_node_max_entries":
         loop.dispatch.stream_node_entries = value
+    elif name == "zset_max_listpack_entries":
+        loop.dispatch.zset_listpack_members = value
+    elif name == "zset_max_listpack_value":
+        loop.dispatch.zset_listpack_bytes = value
     elif name == "client_query_buffer_limit":
         loop.query_bytes_max = value
     elif name == "protected_mode":
@@ -98,6 +101,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.clients.bytes_max = value
     elif name == "debug_command":
         loop.dispatch.protected_allowed = {"no": ALLOWED_NOBODY, "local": ALLOWED_LOCAL, "yes": ALLOWED_ALL}[value]
+    elif name == "ordered_keys":
+        ordered_switch(ks, value)
     elif name == "clock_ms":
         ks.clock_override_ms = value
     else:

@@ -7,6 +7,7 @@ from gapless.engine.index cimport index_bytes
 from gapless.engine.keyspace cimport Keyspace, keyspace_committed
 from gapless.engine.log cimport SEGMENT_FREE, Segment
 from gapless.engine.loop cimport Loop
+from gapless.engine.ordered cimport ordered_bytes
 from gapless.engine.pages cimport Pages
 
 # A century: the last window has no end, and no average.
@@ -31,7 +32,7 @@ cdef dict statistics_counters(Loop* loop, bint walk):
     cdef Dispatch* d = loop.dispatch
     cdef Keyspace* ks = d.keys
     cdef int db
-    cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0
+    cdef uint64_t keys = 0, buckets = 0, overflow = 0, bytes_index = 0, ordered = 0
     cdef uint64_t input_max = 0, output_max = 0
     cdef uint32_t expired = 0, watching = 0, paused = 0, unit
     cdef Client* c
@@ -48,6 +49,7 @@ cdef dict statistics_counters(Loop* loop, bint walk):
             buckets += ks.index[db].bucket_count
             overflow += ks.index[db].overflow_count
             bytes_index += index_bytes(ks.index[db])
+            ordered += ks.ordered.trees[db].count
     c = loop.clients.first if walk else NULL
     while c != NULL:
         input_max = max(input_max, c.query_room)
@@ -78,6 +80,7 @@ cdef dict statistics_counters(Loop* loop, bint walk):
         extents_bytes_dead=ks.extents.bytes_dead,
         pages_used=pages.used, pages_retired=ks.forest.pages_retired, pages_cached=pages.cached_count, pages_free=pages.free_count,
         pages_page_bytes=pages.page_bytes, pages_bytes_given_back=pages.bytes_given_back,
+        ordered_state=ks.ordered.state, ordered_failed=ks.ordered.failed, ordered_keys=ordered, ordered_bytes=ordered_bytes(ks),
         commands=d.calls, errors=d.errors,
         clients=loop.clients.count, client_bytes=loop.clients.bytes,
         resident_bytes=loop.resident_bytes, resident_bytes_peak=loop.resident_peak,

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr
 from gapless.engine.base cimport INVARIANT, likely, parse_int64, unlikely
-from gapless.engine.call cimport SESSION_BLOCKED
+from gapless.engine.call cimport SESSION_BLOCKED, Command
 from gapless.engine.engine cimport Engine
 from gapless.engine.reply cimport Reply, reply_free
 from gapless.engine.session cimport Session
@@ -103,6 +103,9 @@ cdef class StoreCommands(StoreStrings):
         return 0
 
     cdef object run(self, Text* argv, int argc):
+        return self.run_row(NULL, argv, argc)
+
+    cdef object run_row(self, Command* row, Text* argv, int argc):
         cdef Session session
         self.enter()
         try:
@@ -110,7 +113,7 @@ cdef class StoreCommands(StoreStrings):
                 self.open_session()
             session = self.session
             session.at.db = self.database
-            self.engine.run_command(session, argv, argc)
+            self.engine.run_command(session, row, argv, argc)
             self.database = session.at.db
             if likely(not session.at.flags & SESSION_BLOCKED):
                 return read_reply(session.own_reply)

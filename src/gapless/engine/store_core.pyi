@@ -1,15 +1,16 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from gapless.engine.store_commands import StoreCommands
+from gapless.engine.store_lists import StoreLists
 
 _T = TypeVar("_T")
 
-class StoreCore(StoreCommands):
+class StoreCore(StoreLists):
     db: int
     clock_ms: int
     maxmemory: int
     policy: int
+    ordered_keys: bool
     @property
     def opened(self) -> bool: ...
     def hold(self) -> None: ...

@@ -2,18 +2,19 @@
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.index cimport BUCKET_BYTES
 from gapless.engine.keyspace cimport (
-    Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_set_policy, keyspace_size, keyspace_tick)
+    ORDERED_ON, Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_set_policy, keyspace_size, keyspace_tick)
 from gapless.engine.lock cimport lock_enter
 from gapless.engine.log cimport Segment
+from gapless.engine.ordered cimport ordered_switch
 from gapless.engine.record cimport (
     RECORD_DB_MASK, RECORD_KEY_IN_EXTENT, RECORD_RAW, RECORD_TEXT, RECORD_TTL, RECORD_WIDE_TTL, TYPE_STRING, record_head_bytes)
 from gapless.engine.store_access cimport CLOSED_BY_FORK, CLOSED_BY_OWNER, CLOSED_NOT
-from gapless.engine.store_commands cimport StoreCommands
+from gapless.engine.store_lists cimport StoreLists
 
 from gapless.errors import ResponseError
 
 
-cdef class StoreCore(StoreCommands):
+cdef class StoreCore(StoreLists):
     """The keys and values of one database. All arguments may be bytes or str; what comes back is bytes.
 
     A call costs one look-up in the index for each key, unless it says otherwise. Errors: `OutOfMemoryError`,
@@ -121,6 +122,17 @@ cdef class StoreCore(StoreCommands):
     @policy.setter
     def policy(self, int policy):
         keyspace_set_policy(self.ks, policy)
+
+    @property
+    def ordered_keys(self):
+        """Whether the ordered index of keys is on and complete: range() and prefix() need it."""
+        return self.ks.ordered.state == ORDERED_ON
+
+    @ordered_keys.setter
+    def ordered_keys(self, bint on):
+        self.enter()
+        ordered_switch(self.ks, on)
+        self.leave()
 
     def counters(self):
         """What the engine counts, by name."""

@@ -6,7 +6,7 @@ from gapless.engine.forest cimport ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, 
 from gapless.engine.node cimport (
     NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, inner_extent, inner_own_extent, item_begin,
     item_extent, item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger,
-    node_gap, node_insert, node_item, node_wide,
+    node_gap, node_insert, node_item, node_remove, node_wide,
 )
 from gapless.engine.pages cimport pages_left, pages_reserve, pages_take
 from gapless.engine.splice cimport SPLICE_PAGES, Splice, fresh_item, splice
@@ -145,6 +145,7 @@ cdef bint tree_find(const Forest* f, const Tree* t, const Key* key, Place* place
 
 cdef bint tree_at(const Forest* f, const Tree* t, uint64_t rank, Place* place) noexcept nogil:
     cdef uint32_t page = t.root, at, count
+    cdef uint64_t below = t.count
     cdef int level = t.height
     cdef Node* node
     place.found = False
@@ -154,24 +155,34 @@ cdef bint tree_at(const Forest* f, const Tree* t, uint64_t rank, Place* place) n
         return rank == 0 and page == 0
     place.found = rank < t.count
     while level > 0:
+        # From the nearer end. The place after the last element is in the last node.
         node = node_at(f, page)
-        at = 0
-        if rank == t.count:
-            at = node.count - 1
-        else:
+        if rank < below - rank:
+            at = 0
             while True:
                 count = inner_count(node, at)
                 if rank < count:
                     break
                 rank -= count
                 at += 1
+        else:
+            at = node.count - 1
+            rank = below - rank
+            while True:
+                count = inner_count(node, at)
+                if rank <= count:
+                    break
+                rank -= count
+                at -= 1
+            rank = count - rank
+        below = count
         place.page[level] = page
         place.at[level] = <uint16_t>at
         page = inner_child(node, at)
         prefetch_node(node_at(f, page))
         level -= 1
     place.page[0] = page
-    place.at[0] = <uint16_t>(rank if place.found else node_at(f, page).count)
+    place.at[0] = <uint16_t>rank
     return True
 
 
@@ -362,9 +373,17 @@ cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* elemen
 cdef void tree_remove(Forest* f, Tree* t, Place* place) noexcept nogil:
     cdef Splice s
     cdef const uint8_t* item = item_at_place(f, place)
+    cdef Node* leaf = node_at(f, place.page[0])
+    cdef int level
     if item_in_extent(item):
         let_go(f, t, place, item)
     t.count -= 1
+    if leaf.count > 1 and (leaf.next == 0 or leaf.previous == 0):
+        # A leaf at either end is emptied where it lies, as those of queues are: what is left of it is not worth a merger.
+        node_remove(leaf, place.at[0])
+        for level in range(1, t.height + 1):
+            inner_add(node_at(f, place.page[level]), place.at[level], -1)
+        return
     s.remove = 1
     s.count = 0
     s.turn = 0

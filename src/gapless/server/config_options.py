@@ -131,6 +131,7 @@ OPTIONS = (
     # memory
     Option("maxmemory", SIZE, 0),
     Option("maxmemory-policy", Enum(*POLICIES), "noeviction"),
+    Option("ordered-keys", YES_NO, False),
     Option("maxmemory-samples", Int(1, 64), 5, QUIET),
     Option("maxmemory-eviction-tenacity", Int(0, 100), 10, QUIET),
     Option("maxmemory-clients", MemoryOrPercent(0, LLONG_MAX), 0),
@@ -193,7 +194,7 @@ OPTIONS = (
     Option("set-max-listpack-value", SIZE, 64),
     Option("zset-max-listpack-entries", LONG, 128, alias="zset-max-ziplist-entries"),
     Option("zset-max-listpack-value", SIZE, 64, alias="zset-max-ziplist-value"),
-    Option("hll-sparse-max-bytes", SIZE, 3000, QUIET),
+    Option("hll-sparse-max-bytes", SIZE, 3000),
     Option("stream-node-max-bytes", SIZE, 4096),
     Option("stream-node-max-entries", LONG, 100),
     Option("vset-force-single-threaded-execution", YES_NO, False, QUIET),

@@ -56,6 +56,7 @@ class Server:
             "hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size",
             "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
             "zset-max-listpack-entries", "zset-max-listpack-value",
+            "hll-sparse-max-bytes",
             "stream-node-max-bytes", "stream-node-max-entries",
         ):  # fmt: skip
             if has(name):
@@ -80,6 +81,8 @@ class Server:
             from gapless.engine.rdb import set_compression
 
             set_compression(config.flag("rdbcompression"))
+        if has("ordered-keys"):
+            engine.configure(ordered_keys=config.flag("ordered-keys"))
         if has("activedefrag"):
             engine.configure(active_defrag=config.flag("activedefrag"))
         self._apply_cleaning(has)

@@ -11,12 +11,10 @@ from gapless.views.view import STEP, Value, View, is_value, steps
 
 
 class ListView(View, MutableSequence[Any]):
-    """Values by position, bytes. A position, either end and `len` O(log n) or better, in the middle of the
-    list too.
+    """Values by position, bytes. To read, write, insert or delete one is O(log n) wherever it is; `len` O(1).
 
-    `insert` and `del` in the middle look for the place: O(n). Assignment to a slice and `reverse` write the
-    list anew; nobody sees it half done. Iteration goes by position, as a list's does: what shifts the
-    positions meanwhile shifts what is met.
+    Assignment to a slice and `reverse` write the list anew; nobody sees it half done. Iteration goes by
+    position, as a list's does: what shifts the positions meanwhile shifts what is met.
     """
 
     __slots__ = ()
@@ -60,8 +58,8 @@ class ListView(View, MutableSequence[Any]):
     def __delitem__(self, at: int | slice) -> None:
         if isinstance(at, slice):
             self._rewrite(lambda values: values.__delitem__(at))
-        else:
-            self._store.exclusively(lambda: self._remove_at(_index(at), "list assignment index out of range"))
+        elif self._store.list_take(self.key, _index(at)) is None:
+            raise IndexError("list assignment index out of range")
 
     def __iter__(self) -> Iterator[bytes]:
         at = 0
@@ -119,48 +117,20 @@ class ListView(View, MutableSequence[Any]):
     def pop(self, index: int = -1) -> bytes:
         """Take a value, the last one; IndexError when it is not there. Of several threads each gets another.
         """
-        index = _index(index)
-        if index in (-1, 0):
-            value = self._store.rpop(self.key) if index else self._store.lpop(self.key)
-            if value is None:
-                raise IndexError("pop from empty list")
-            return value
-        return self._store.exclusively(lambda: self._remove_at(index, "pop index out of range"))
+        value = self._store.list_take(self.key, _index(index))
+        if value is None:
+            raise IndexError("pop index out of range" if self else "pop from empty list")
+        return value
 
     def popleft(self) -> bytes:
         """Take the first value; IndexError when there is none."""
         return self.pop(0)
 
-    # ---- in the middle
+    # ---- at a position
 
     def insert(self, index: int, value: Value) -> None:
         """Put a value before a position; beyond the ends, at the end."""
-        self._store.exclusively(lambda: self._insert(_index(index), value))
-
-    def _insert(self, index: int, value: Value) -> None:
-        size = len(self)
-        index = max(0, index + size) if index < 0 else index
-        if index == 0:
-            self._store.lpush(self.key, value)
-        elif index >= size:
-            self._store.rpush(self.key, value)
-        else:
-            there, mark = self[index], token_bytes(16)
-            self._put(index, mark)
-            try:
-                self._store.execute("LINSERT", self.key, "BEFORE", mark, value)
-            finally:
-                # LINSERT knows no positions: it finds a value that is nowhere else.
-                self._put(self._store.execute("LPOS", self.key, mark), there)
-
-    def _remove_at(self, index: int, complaint: str) -> bytes:
-        value = self._store.lindex(self.key, index)
-        if value is None:
-            raise IndexError(complaint)
-        mark = token_bytes(16)
-        self._put(index, mark)
-        self._store.execute("LREM", self.key, -1 if index < 0 else 1, mark)
-        return value
+        self._store.list_insert(self.key, _index(index), value)
 
     def _put(self, index: int, value: Value) -> bool:
         """False: there is no such position."""

@@ -76,7 +76,9 @@ COMMANDS: dict[str, Words] = {
         "LPOS",
         keys,
         elements,
-        options(option("RANK", integers), option("COUNT", integers), option("MAXLEN", integers), option("TEXT")),
+        options(
+            option("RANK", integers), option("COUNT", integers), option("MAXLEN", integers), option("TEXT")
+        ),
     ),
     "LMPOP": command("LMPOP", counted_keys(), ends, options(option("COUNT", counts), option("TEXT"), most=2)),
     "LMOVE": command("LMOVE", keys, keys, ends, ends),

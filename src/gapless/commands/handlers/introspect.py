@@ -23,6 +23,8 @@ def _key_spec(spec: Keys) -> dict[object, object]:
     if spec.note:
         found["notes"] = spec.note
     found["flags"] = _words(spec.flags.split())
+    if spec.unknown is not None:
+        return {**found, **{name: {"type": "unknown", "spec": {}} for name in ("begin_search", "find_keys")}}
     if spec.keyword:
         found["begin_search"] = {
             "type": "keyword",

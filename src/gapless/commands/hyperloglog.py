@@ -1,0 +1,85 @@
+"""The commands of HyperLogLogs."""
+
+from __future__ import annotations
+
+from gapless.commands.row import Arg, Command, Keys
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "pfadd",
+        "hyperloglog",
+        "2.8.9",
+        arity=-2,
+        handler="hyperloglog.pfadd",
+        summary="Counts elements in a HyperLogLog; answers whether its estimate may have changed.",
+        flags="write denyoom fast",
+        keys=(1, 1, 1),
+        acl="hyperloglog",
+        complexity="O(1) for each element",
+        key_specs=(Keys("RW insert", index=1),),
+        args=(
+            Arg("key", "key", key_spec=0),
+            Arg("element", "string", flags="optional multiple"),
+        ),
+    ),
+    Command(
+        "pfcount",
+        "hyperloglog",
+        "2.8.9",
+        arity=-2,
+        handler="hyperloglog.pfcount",
+        summary="Estimates how many different elements a HyperLogLog, or several together, have counted.",
+        flags="readonly",
+        keys=(1, -1, 1),
+        acl="hyperloglog",
+        complexity="O(1) for one key, whose estimate is kept; O(N) for N keys",
+        key_specs=(Keys("RW access", index=1, last=-1, note="the estimate is kept in the value"),),
+        args=(Arg("key", "key", flags="multiple", key_spec=0),),
+    ),
+    Command(
+        "pfdebug",
+        "hyperloglog",
+        "2.8.9",
+        arity=3,
+        handler="hyperloglog.pfdebug",
+        summary="Shows the registers, the runs or the form of a HyperLogLog, or makes it dense.",
+        flags="write denyoom admin",
+        keys=(2, 2, 1),
+        acl="hyperloglog",
+        complexity="O(1): a HyperLogLog has a bound",
+        doc_flags="syscmd",
+        key_specs=(Keys("RW access", index=2),),
+        args=(
+            Arg("subcommand", "string"),
+            Arg("key", "key", key_spec=0),
+        ),
+    ),
+    Command(
+        "pfmerge",
+        "hyperloglog",
+        "2.8.9",
+        arity=-2,
+        handler="hyperloglog.pfmerge",
+        summary="Adds to a HyperLogLog what others have counted.",
+        flags="write denyoom",
+        keys=(1, -1, 1),
+        acl="hyperloglog",
+        complexity="O(N) in the keys",
+        key_specs=(Keys("RW access insert", index=1), Keys("RO access", index=2, last=-1)),
+        args=(
+            Arg("destkey", "key", key_spec=0),
+            Arg("sourcekey", "key", flags="optional multiple", key_spec=1),
+        ),
+    ),
+    Command(
+        "pfselftest",
+        "hyperloglog",
+        "2.8.9",
+        arity=1,
+        handler="hyperloglog.pfselftest",
+        summary="Checks that HyperLogLogs count as they should on this machine.",
+        flags="admin",
+        acl="hyperloglog",
+        doc_flags="syscmd",
+    ),
+)
