@@ -28,4 +28,4 @@ cdef int sorted_set_pop(Call* call, const Arg* key, uint64_t key_hash, bint high
 # The number of keys in argv[i], the keys, MIN or MAX, and COUNT; False after an error reply.
 cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil
 # As sorted_set_pop(), from the first of several keys that is there.
-cdef int sorted_set_pop_first(Call* call, const PopFrom* what) noexcept nogil
+cdef int sorted_set_pop_first(Call* call, const PopFrom* what, int form) noexcept nogil

@@ -83,13 +83,12 @@ cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil:
     return True
 
 
-cdef int sorted_set_pop_first(Call* call, const PopFrom* what) noexcept nogil:
+cdef int sorted_set_pop_first(Call* call, const PopFrom* what, int form) noexcept nogil:
     cdef int i
     cdef const Arg* key
     for i in range(what.first, what.end):
         key = &call.argv[i]
-        if sorted_set_pop(call, key, keyspace_hash(call.keys, key.data, key.size), what.highest, what.count,
-                          POP_KEY_AND_NESTED) == POP_REPLIED:
+        if sorted_set_pop(call, key, keyspace_hash(call.keys, key.data, key.size), what.highest, what.count, form) == POP_REPLIED:
             return POP_REPLIED
     return POP_MISSING
 
@@ -125,7 +124,7 @@ cdef void cmd_zpopmax(Call* call) noexcept nogil:
 
 cdef void cmd_zmpop(Call* call) noexcept nogil:
     cdef PopFrom what
-    if arg_pop_from(call, 1, &what) and sorted_set_pop_first(call, &what) == POP_MISSING:
+    if arg_pop_from(call, 1, &what) and sorted_set_pop_first(call, &what, POP_KEY_AND_NESTED) == POP_MISSING:
         reply_null_array(call.reply)
 
 

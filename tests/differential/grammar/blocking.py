@@ -14,11 +14,16 @@ timeouts = st.sampled_from(
 counts = option("COUNT", st.sampled_from([b"1", b"2", b"10", b"0", b"-1", b"x"]))
 milliseconds = st.sampled_from([b"1", b"5", b"20", b"-1", b"1.5", b"abc", b"", b"9223372036854775807"])
 
+lowest_or_highest = st.sampled_from([b"MIN", b"MAX", b"min", b"LEFT"])
+
 COMMANDS: dict[str, Words] = {
     "BLPOP": words(st.just(b"BLPOP"), several(words(keys), 1), timeouts),
     "BRPOP": words(st.just(b"BRPOP"), several(words(keys), 1), timeouts),
     "BLMOVE": words(st.just(b"BLMOVE"), keys, keys, ends, ends, timeouts),
     "BRPOPLPUSH": words(st.just(b"BRPOPLPUSH"), keys, keys, timeouts),
+    "BZPOPMIN": words(st.just(b"BZPOPMIN"), several(words(keys), 1), timeouts),
+    "BZPOPMAX": words(st.just(b"BZPOPMAX"), several(words(keys), 1), timeouts),
+    "BZMPOP": words(st.just(b"BZMPOP"), timeouts, counted_keys(), lowest_or_highest, options(counts, most=1)),
     "BLMPOP": words(st.just(b"BLMPOP"), timeouts, counted_keys(), ends, options(counts, most=1)),
     "XREAD": words(
         st.just(b"XREAD"),

@@ -95,6 +95,7 @@ GROUPS: dict[str, Words] = {
         _any(sorted_sets.COMMANDS),
         _any(sorted_sets.COMMANDS),
         _any(sorted_sets.COMMANDS),
+        _any(blocking.COMMANDS),
         _any(generic.COMMANDS),
         sets.COMMANDS["SADD"],
         sets.COMMANDS["SADD numbers"],
