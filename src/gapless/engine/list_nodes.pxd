@@ -8,8 +8,8 @@ Redis pushes into the first or last node while it has room, and opens a new one 
 told by five numbers: elements and bytes of the first and the last node, and a boundary in between, from which the others filled up in
 either direction. A list of one node has it as head and as tail.
 
-What a cut in the middle of a long list leaves, and what was inserted, removed or replaced between head and tail, is told approximately:
-a boundary may be off by some elements until it is reached from an end.
+What a cut in the middle of a long list leaves, a node that was filled from both sides, and what was inserted, removed or replaced between
+head and tail, is told approximately: a boundary may be off by some elements until it is reached from an end.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from gapless.engine.forest cimport Forest, Tree

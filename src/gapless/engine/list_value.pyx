@@ -101,15 +101,20 @@ cdef bint first_is_plain(List* l) noexcept nogil:
     return node_is_plain(list_nodes(l).fill, n)
 
 
+cdef inline bint fits_listpack(const List* l, const ListNodes* nodes, uint32_t share) noexcept nogil:
+    """Whether one node is within such a share of the limit, which is of bytes or of elements, but not of both."""
+    if l.fill < 0:
+        return nodes.head_bytes <= node_bytes_max(l.fill) // share
+    return nodes.head_count <= <uint32_t>max(l.fill, 1) // share
+
+
 cdef bint is_listpack_again(List* l) noexcept nogil:
     """Whether Redis makes a listpack of this quicklist: of one node within half the limit."""
     cdef uint64_t count = list_length(l)
     cdef ListNodes* nodes = list_nodes(l)
     if not nodes_are_one(nodes, <uint32_t>count) or count == 0 or (count == 1 and first_is_plain(l)):
         return False
-    if l.fill < 0:
-        return nodes.head_bytes <= node_bytes_max(l.fill) // 2
-    return count <= <uint64_t>max(l.fill, 1) // 2
+    return fits_listpack(l, nodes, 2)
 
 
 cdef void list_shrunk(List* l) noexcept nogil:
@@ -118,9 +123,8 @@ cdef void list_shrunk(List* l) noexcept nogil:
 
 
 cdef Status list_settle(List* l, const ListNodes* nodes, bint plain) noexcept nogil:
-    cdef uint64_t count = list_length(l)
     cdef Status status
-    if nodes_are_one(nodes, <uint32_t>count) and not plain and not node_exceeds(l.fill, nodes.head_bytes, count):
+    if nodes_are_one(nodes, <uint32_t>list_length(l)) and not plain and fits_listpack(l, nodes, 1):
         return STATUS_OK
     status = list_become_quicklist(l)
     if status == STATUS_OK:

@@ -1,15 +1,15 @@
-"""SORT and SORT_RO: the elements of a list or set in another order, or what other keys hold for them; replied, or stored as a list.
+"""SORT and SORT_RO: the elements of a list, set or sorted set in another order, or what other keys hold for them; replied, or stored as a list.
 
 Texts are compared byte by byte: there is no other order of letters than the C locale's.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, strtod
-from libc.string cimport memchr, memcmp, memcpy
+from libc.stdlib cimport free, malloc
+from libc.string cimport memchr, memcmp
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status
 from gapless.engine.call cimport COMMAND_WRITE, Arg, Call
 from gapless.engine.collection cimport (
-    Collection, CollectionWalk, collection_abandon, collection_count, collection_next, collection_of_value, collection_store,
-    collection_walk,
+    Collection, CollectionWalk, collection_abandon, collection_count, collection_mark, collection_next, collection_of_value,
+    collection_store, collection_walk,
 )
 from gapless.engine.dispatch cimport arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error, reply_wrong_type
 from gapless.engine.forest cimport ORDER_MEMBER
@@ -19,19 +19,14 @@ from gapless.engine.list_value cimport (
     List, ListWalk, list_begin, list_length, list_next, list_of_value, list_push, list_settle, list_walk,
 )
 from gapless.engine.listpack cimport listpack_entry_bytes
-from gapless.engine.record cimport TYPE_LIST, TYPE_SET
+from gapless.engine.record cimport TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, ZSET_TABLE
 from gapless.engine.reply cimport Reply, reply_array, reply_bulk, reply_error, reply_free, reply_init, reply_int, reply_null
+from gapless.engine.score cimport parse_score_bound
 from gapless.engine.sort_pattern cimport SortPattern, SortText, sort_look_up, sort_pattern
-
-cdef extern from "<ctype.h>" nogil:
-    int isspace(int c)
+from gapless.engine.sorted_set_value cimport Member, SortedSet, SortedWalk, sorted_set_next, sorted_set_of_value, sorted_set_walk
 
 cdef extern from "<stdlib.h>" nogil:
     void qsort_r(void* base, size_t n, size_t size, int (*compare)(const void*, const void*, void*) noexcept nogil, void* context)
-
-
-cdef enum:
-    WEIGHT_BYTES_MAX = 1024        # a longer text is no number
 
 
 cdef struct Entry:
@@ -165,6 +160,28 @@ cdef void load_set(Call* call, Sort* s, const Value* v) noexcept nogil:
         add(s, element, n)
 
 
+cdef void load_sorted_set(Call* call, Sort* s, const Value* v) noexcept nogil:
+    cdef SortedSet z
+    cdef SortedWalk w
+    cdef Member member
+    cdef uint64_t count, rank = 0
+    cdef bint backwards = s.as_it_is and s.descending
+    sorted_set_of_value(call.keys, v, &z)
+    # Redis makes a skiplist of what it sorts.
+    collection_mark(&z.c, ZSET_TABLE)
+    count = collection_count(&z.c)
+    begin_entries(s, count)
+    if s.as_it_is:
+        rank = count - s.first - s.shown if backwards else s.first
+        count = s.shown
+        s.first = 0
+    if count == 0:
+        return
+    sorted_set_walk(&z, rank, count, backwards, &w)
+    while sorted_set_next(&w, &member):
+        add(s, member.name, member.bytes)
+
+
 cdef bint load(Call* call, Sort* s) noexcept nogil:
     cdef Value v
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
@@ -179,6 +196,8 @@ cdef bint load(Call* call, Sort* s) noexcept nogil:
             s.alpha = True
             s.by = NULL
         load_set(call, s, &v)
+    elif v.type == TYPE_SORTED_SET:
+        load_sorted_set(call, s, &v)
     else:
         reply_wrong_type(call)
         return False
@@ -186,24 +205,6 @@ cdef bint load(Call* call, Sort* s) noexcept nogil:
 
 
 # ---- order
-
-cdef bint parse_weight(const uint8_t* text, uint64_t n, double* out) noexcept nogil:
-    """Up to a zero byte: all that strtod() reads, but no spaces, no hexadecimal, no NaN; nothing is 0."""
-    cdef char[WEIGHT_BYTES_MAX + 1] copy
-    cdef char* end
-    cdef const uint8_t* zero = <const uint8_t*>memchr(text, 0, n)
-    if zero != NULL:
-        n = <uint64_t>(zero - text)
-    out[0] = 0
-    if n == 0:
-        return True
-    if n > WEIGHT_BYTES_MAX or isspace(text[0]) or memchr(text, c'x', n) != NULL or memchr(text, c'X', n) != NULL:
-        return False
-    memcpy(copy, text, n)
-    copy[n] = 0
-    out[0] = strtod(copy, &end)
-    return end == copy + n and out[0] == out[0]
-
 
 cdef bint weigh(Call* call, Sort* s) noexcept nogil:
     """What each entry is compared by; False: it is no number."""
@@ -217,7 +218,7 @@ cdef bint weigh(Call* call, Sort* s) noexcept nogil:
             sort_look_up(call, &s.weights, entry.element.data, <uint32_t>entry.element.size, &s.key, &by)
             if s.alpha:
                 entry.weight = by
-        if not s.alpha and by.data != NULL and not parse_weight(by.data, by.size, &entry.number):
+        if not s.alpha and by.data != NULL and not parse_score_bound(by.data, by.size, &entry.number):
             return False
     return True
 

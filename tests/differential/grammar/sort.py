@@ -50,7 +50,7 @@ how = [
     option("ALPHA"),
     option("TEXT"),
 ]
-# A set that is not sorted is in each server's own order, which LIMIT shows.
+# A set that BY leaves as it is is in each server's own order, which LIMIT shows.
 lists = st.sampled_from([b"a", b"a", b"b", b"missing"])
 
 COMMANDS: dict[str, Words] = {
@@ -63,6 +63,8 @@ COMMANDS: dict[str, Words] = {
     ),
     "SADD": command("SADD", st.sampled_from([b"c", b"c", b"d"]), several(words(elements), 1)),
     "SADD others": command("SADD", st.sampled_from([b"c", b"d"]), several(words(others), 1)),
+    "ZADD": command("ZADD", st.just(b"e"), several(words(weights, elements), 1)),
+    "SORT sorted set": command("SORT", st.just(b"e"), options(*how, most=4)),
     "SET": command("SET", weighed, weights),
     "HSET": command("HSET", held, st.just(b"f"), weights),
     "SORT": command("SORT", lists, options(*how, most=4)),
