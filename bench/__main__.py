@@ -15,7 +15,7 @@ from bench.results import Row, count_met
 from bench.scenarios import SCENARIOS
 from bench.servers import GAPLESS, PEERS, REGISTRY, NotAvailableError
 
-SERVERLESS = {"embedded", "floor"}
+SERVERLESS = {"embedded", "floor", "records"}
 
 
 def arguments() -> argparse.Namespace:
@@ -70,7 +70,9 @@ def main() -> int:
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     line = Line()
     line("looking for servers")
-    versions, missing = ({}, {}) if set(options.scenario) <= {"floor"} else available(options.servers)
+    versions, missing = (
+        ({}, {}) if set(options.scenario) <= {"floor", "records"} else available(options.servers)
+    )
     line.clear()
     for name, why in missing.items():
         print(f"{name} is not measured: {why}", file=sys.stderr)

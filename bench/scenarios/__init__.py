@@ -19,6 +19,7 @@ from bench.scenarios import (
     memory,
     overwrite,
     packages,
+    records,
     slices,
     throughput,
 )
@@ -39,6 +40,7 @@ SCENARIOS: dict[str, Callable[[Context], None]] = {
     "packages": packages.run,
     "hitrate": hitrate.run,
     "embedded": embedded.run,
+    "records": records.run,
     "floor": floor.run,
     "slices": slices.run,
 }

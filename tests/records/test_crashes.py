@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import warnings
@@ -62,7 +61,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
         pending: list[Any] | None = None
-        for line in process.stdout.read().splitlines():
+        # A last line that is torn announces what was not begun.
+        for line in process.stdout.read().split(b"\n")[:-1]:
             if line != b"done":
                 pending = json.loads(line)
                 continue
@@ -142,11 +142,7 @@ def test_killed_at_every_call(what: str, half: bool, tmp_path: Path, monkeypatch
                 ended = True
             except Killed:
                 ended = False
-        # The process would be gone, and its lock with it.
-        copy = directory / "copy.jsonl"
-        shutil.copytree(directory, directory / "killed")
-        survivors = directory / "killed"
-        # Not a copy: the hint knows its data by inode.
+        # As the death of the process would.
         records._lock.release()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -156,15 +152,7 @@ def test_killed_at_every_call(what: str, half: bool, tmp_path: Path, monkeypatch
                 assert not again.skipped, (at, again.skipped)
                 assert found in (before, after), at
                 assert not Path(f"{path}.compact").exists()
-            # And without any hint, as somebody who only has the data.
-            os.unlink(survivors / "data.jsonl.hint") if (survivors / "data.jsonl.hint").exists() else None
-            os.unlink(survivors / "data.jsonl.lock")
-            with gapless.records(survivors / "data.jsonl", also=("v",)) as bare:
-                assert set(before) - set({record["id"] for record in bare}) <= set(before) - set(
-                    after
-                ) or what.startswith("delete")
         outcomes.append(found == after)
-        assert not copy.exists()
         with path.open() as file:
             assert {record["id"]: record for record in map(json.loads, file)} == found
         if ended:

@@ -632,3 +632,13 @@ def test_the_index_takes_at_most_20_bytes_a_record(path: Path) -> None:
             if number >= 5000:
                 worst = max(worst, records.stats()["index_bytes"]["id"] / len(records))
     assert worst <= 20
+
+
+def test_a_writer_that_was_dropped_without_closing_holds_no_lock(path: Path) -> None:
+    records = gapless.records(path)
+    records.append({"id": 1})
+    running = iter(records)
+    del records
+    with gapless.records(path) as records:
+        assert list(records) == [{"id": 1}]
+    assert list(running) == [{"id": 1}]

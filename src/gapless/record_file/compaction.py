@@ -35,10 +35,11 @@ def copy_live(
         position, number, block, rest = 0, 0, _BLOCK_BYTES, b""
         while position < index.end:
             start = position + len(rest)
-            data = rest + source.read(start, min(block, index.end - start))
-            if len(data) == len(rest):
-                # The last line, without a newline, is written with one.
-                data += b"\n"
+            more = source.read(start, min(block, index.end - start))
+            if not more and start < index.end:
+                raise OSError(f"{path} was cut short while it was compacted; it is left as it is")
+            # The last line, without a newline, is written with one.
+            data = rest + (more or b"\n")
             stretches, done, number = index.kept(data, position, number)
             file.writelines(data[begin:end] for begin, end in stretches)
             position, rest = position + done, data[done:]

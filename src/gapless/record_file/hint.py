@@ -77,7 +77,7 @@ class Hint:
             self.stamp = Stamp(*self._header["stamp"])
         except (KeyError, TypeError) as error:
             raise HintError(f"its header lacks {error}") from None
-        self._position = self._log_start
+        self._position: int = self._log_start
         self.unsettled: list[Delete] = []
 
     def __del__(self) -> None:
@@ -162,8 +162,7 @@ class Hint:
     @property
     def torn(self) -> bool:
         """Whether the log ends within an entry."""
-        size: int = os.fstat(self._fd).st_size
-        return size != self._position
+        return os.fstat(self._fd).st_size != self._position
 
     def _entry_checksum(self, kind: bytes, payload: bytes) -> int:
         return checksum(kind + payload, self._seed)

@@ -36,9 +36,15 @@ class WriterLock:
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
+    def __del__(self) -> None:
+        # Of a writer that was not closed, or a copy of it in a forked child: the file is left.
+        fd, self._fd = getattr(self, "_fd", -1), -1
+        if fd >= 0:
+            os.close(fd)
+
     def release(self) -> None:
         os.unlink(self._path)
-        os.close(self._fd)
+        self.__del__()
 
 
 def _refusal(data_path: str, holder: str) -> str:

@@ -636,6 +636,9 @@ class Records:
                 self._closed = True
                 if self._lock is not None and self._pid == os.getpid():
                     self._lock.release()
+                # Iterators keep what they read from; else files and memory go now.
+                del self._source, self._index
+                self._hint = None
 
     def _leave(self) -> None:
         with contextlib.suppress(FileNotFoundError):
