@@ -166,11 +166,14 @@ cdef bint copy_below(Forest* f, const Tree* t, uint32_t source, uint32_t* last_l
 
 
 cdef Status tree_copy(Forest* f, const Tree* t, Tree* out) noexcept nogil:
-    cdef uint32_t last_leaf = 0, used = f.pages.used
+    cdef uint32_t last_leaf = 0, used = f.pages.used, root = 0
+    cdef bint whole
     if pages_left(f.pages) < t.pages + PAGES_SPARE:
         return STATUS_FULL
+    whole = t.root == 0 or copy_below(f, t, t.root, &last_leaf, &root)
     out[0] = t[0]
-    if t.root and not copy_below(f, t, t.root, &last_leaf, &out.root):
+    out.root = root
+    if not whole:
         out.pages = f.pages.used - used
         tree_retire(f, out)
         return STATUS_FULL

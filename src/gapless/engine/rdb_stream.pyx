@@ -365,6 +365,7 @@ cdef Status read_consumer(Reader* reader, uint8_t type, Stream* s, Group* g, uin
     cdef Consumer c
     cdef StreamId id
     cdef uint64_t count, _i
+    cdef int64_t seen_ms, active_ms
     cdef bint made = False
     cdef Status status
     if not rdb_read_string(reader, &name):
@@ -375,11 +376,13 @@ cdef Status read_consumer(Reader* reader, uint8_t type, Stream* s, Group* g, uin
     free(name.owned)
     if status != STATUS_OK:
         return status
-    if not made or not read_time(reader, &c.state.seen_ms):
+    if not made or not read_time(reader, &seen_ms):
         return STATUS_MISSING
-    c.state.active_ms = c.state.seen_ms
-    if type == RDB_TYPE_STREAM_3 and not read_time(reader, &c.state.active_ms):
+    active_ms = seen_ms
+    if type == RDB_TYPE_STREAM_3 and not read_time(reader, &active_ms):
         return STATUS_MISSING
+    c.state.seen_ms = seen_ms
+    c.state.active_ms = active_ms
     if not read_plain_length(reader, &count):
         return STATUS_MISSING
     for _i in range(count):
@@ -399,6 +402,8 @@ cdef Status read_group(Reader* reader, uint8_t type, Stream* s) noexcept nogil:
     cdef Group g
     cdef PendingState state
     cdef StreamId last, id
+    cdef int64_t delivered_ms
+    cdef uint64_t deliveries
     cdef uint64_t entries_read = <uint64_t>ENTRIES_READ_UNKNOWN, pending, consumers, owned = 0, _i
     cdef Status status = STATUS_MISSING
     if not rdb_read_string(reader, &name):
@@ -416,8 +421,10 @@ cdef Status read_group(Reader* reader, uint8_t type, Stream* s) noexcept nogil:
     if not read_plain_length(reader, &pending):
         return STATUS_MISSING
     for _i in range(pending):
-        if not read_raw_id(reader, &id) or not read_time(reader, &state.delivered_ms) or not read_plain_length(reader, &state.deliveries):
+        if not read_raw_id(reader, &id) or not read_time(reader, &delivered_ms) or not read_plain_length(reader, &deliveries):
             return STATUS_MISSING
+        state.delivered_ms = delivered_ms
+        state.deliveries = deliveries
         status = pending_load(s, &g, id, &state)
         if status != STATUS_OK:
             return status

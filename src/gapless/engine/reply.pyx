@@ -199,7 +199,9 @@ cdef void reply_bulk(Reply* reply, const void* data, size_t n) noexcept nogil:
         head = 1 + <size_t>format_int64(<char*>at + 1, <int64_t>n)
     at[head] = c'\r'
     at[head + 1] = c'\n'
-    memcpy(at + head + 2, data, n)
+    # Nothing may come from nowhere, which memcpy() must not be given.
+    if likely(n > 0):
+        memcpy(at + head + 2, data, n)
     at += head + 2 + n
     at[0] = c'\r'
     at[1] = c'\n'

@@ -442,7 +442,8 @@ cdef int by_score(const void* a, const void* b) noexcept nogil:
 
 
 cdef void sorted_set_sort(HashedMember* members, uint64_t count) noexcept nogil:
-    qsort(members, count, sizeof(HashedMember), by_score)
+    if count > 1:
+        qsort(members, count, sizeof(HashedMember), by_score)
 
 
 cdef struct Hashed:

@@ -84,7 +84,8 @@ cdef inline const uint8_t* read_id(const uint8_t* p, uint32_t form, StreamId* id
     else:
         p = read_wide(p, &distance)
         id.ms += distance
-        p = read_wide(p, &id.seq)
+        p = read_wide(p, &distance)
+        id.seq = distance
     return p
 
 

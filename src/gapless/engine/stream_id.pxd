@@ -125,6 +125,8 @@ cdef inline bint parse_id(const Arg* arg, uint64_t missing_seq, bint strict, Str
     allowed and leaves it False."""
     cdef char[ID_ARG_BYTES_MAX + 1] text
     cdef char* dash
+    # Members of a packed struct have no alignment a pointer may rely on.
+    cdef uint64_t ms, seq = missing_seq
     if seq_given != NULL:
         seq_given[0] = True
     if arg.size > ID_ARG_BYTES_MAX:
@@ -134,19 +136,18 @@ cdef inline bint parse_id(const Arg* arg, uint64_t missing_seq, bint strict, Str
     if (text[0] == c'-' or text[0] == c'+') and text[1] == 0:
         out[0] = id_of(0, 0) if text[0] == c'-' else id_max()
         return not strict
-    out.seq = missing_seq
     dash = strchr(text, c'-')
     if dash != NULL:
         dash[0] = 0
-    if not parse_uint64(text, &out.ms):
+    if not parse_uint64(text, &ms):
         return False
-    if dash == NULL:
-        return True
-    if seq_given != NULL and dash[1] == c'*' and dash[2] == 0:
+    if dash != NULL and seq_given != NULL and dash[1] == c'*' and dash[2] == 0:
         seq_given[0] = False
-        out.seq = 0
-        return True
-    return parse_uint64(dash + 1, &out.seq)
+        seq = 0
+    elif dash != NULL and not parse_uint64(dash + 1, &seq):
+        return False
+    out[0] = id_of(ms, seq)
+    return True
 
 
 cdef inline bint reply_invalid_id(Call* call) noexcept nogil:

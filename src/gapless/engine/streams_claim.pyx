@@ -247,7 +247,8 @@ cdef void cmd_xautoclaim(Call* call) noexcept nogil:
         reply_array(call.reply, shown)
         move_to_front(call.reply, front, middle)
         reply_array(call.reply, gone)
-        reply_raw(call.reply, deleted.data, deleted.length)
+        if gone:
+            reply_raw(call.reply, deleted.data, deleted.length)
     else:
         call.reply.length = front
         call_status(call, status)
