@@ -4,6 +4,27 @@ from __future__ import annotations
 
 from gapless.commands.row import Arg, Command, Keys
 
+_FIELDS = Arg(
+    "fields",
+    "block",
+    Arg("numfields", "integer"),
+    Arg("field", "string", flags="multiple"),
+    token="FIELDS",
+)
+_CONDITION = Arg(
+    "condition",
+    "oneof",
+    Arg("nx", "pure-token", token="NX"),
+    Arg("xx", "pure-token", token="XX"),
+    Arg("gt", "pure-token", token="GT"),
+    Arg("lt", "pure-token", token="LT"),
+    flags="optional",
+)
+_KEY_AND_FIELDS = (
+    Arg("key", "key", key_spec=0),
+    _FIELDS,
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "hdel",
@@ -54,22 +75,8 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("seconds", "integer"),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("nx", "pure-token", token="NX"),
-                Arg("xx", "pure-token", token="XX"),
-                Arg("gt", "pure-token", token="GT"),
-                Arg("lt", "pure-token", token="LT"),
-                flags="optional",
-            ),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
+            _CONDITION,
+            _FIELDS,
         ),
     ),
     Command(
@@ -87,22 +94,8 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("unix-time-seconds", "unix-time"),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("nx", "pure-token", token="NX"),
-                Arg("xx", "pure-token", token="XX"),
-                Arg("gt", "pure-token", token="GT"),
-                Arg("lt", "pure-token", token="LT"),
-                flags="optional",
-            ),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
+            _CONDITION,
+            _FIELDS,
         ),
     ),
     Command(
@@ -117,16 +110,7 @@ COMMANDS: tuple[Command, ...] = (
         acl="hash",
         complexity="O(N) in the fields named",
         key_specs=(Keys("RO access", index=1),),
-        args=(
-            Arg("key", "key", key_spec=0),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
-        ),
+        args=_KEY_AND_FIELDS,
     ),
     Command(
         "hget",
@@ -171,16 +155,7 @@ COMMANDS: tuple[Command, ...] = (
         acl="hash",
         complexity="O(N) in the fields named",
         key_specs=(Keys("RW access delete", index=1),),
-        args=(
-            Arg("key", "key", key_spec=0),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
-        ),
+        args=_KEY_AND_FIELDS,
     ),
     Command(
         "hgetex",
@@ -206,13 +181,7 @@ COMMANDS: tuple[Command, ...] = (
                 Arg("persist", "pure-token", token="PERSIST"),
                 flags="optional",
             ),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
+            _FIELDS,
         ),
     ),
     Command(
@@ -324,16 +293,7 @@ COMMANDS: tuple[Command, ...] = (
         acl="hash",
         complexity="O(N) in the fields named",
         key_specs=(Keys("RW update", index=1),),
-        args=(
-            Arg("key", "key", key_spec=0),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
-        ),
+        args=_KEY_AND_FIELDS,
     ),
     Command(
         "hpexpire",
@@ -350,22 +310,8 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("milliseconds", "integer"),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("nx", "pure-token", token="NX"),
-                Arg("xx", "pure-token", token="XX"),
-                Arg("gt", "pure-token", token="GT"),
-                Arg("lt", "pure-token", token="LT"),
-                flags="optional",
-            ),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
+            _CONDITION,
+            _FIELDS,
         ),
     ),
     Command(
@@ -383,22 +329,8 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("unix-time-milliseconds", "unix-time"),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("nx", "pure-token", token="NX"),
-                Arg("xx", "pure-token", token="XX"),
-                Arg("gt", "pure-token", token="GT"),
-                Arg("lt", "pure-token", token="LT"),
-                flags="optional",
-            ),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
+            _CONDITION,
+            _FIELDS,
         ),
     ),
     Command(
@@ -413,16 +345,7 @@ COMMANDS: tuple[Command, ...] = (
         acl="hash",
         complexity="O(N) in the fields named",
         key_specs=(Keys("RO access", index=1),),
-        args=(
-            Arg("key", "key", key_spec=0),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
-        ),
+        args=_KEY_AND_FIELDS,
     ),
     Command(
         "hpttl",
@@ -437,16 +360,7 @@ COMMANDS: tuple[Command, ...] = (
         complexity="O(N) in the fields named",
         tips=("nondeterministic_output",),
         key_specs=(Keys("RO access", index=1),),
-        args=(
-            Arg("key", "key", key_spec=0),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
-        ),
+        args=_KEY_AND_FIELDS,
     ),
     Command(
         "hrandfield",
@@ -597,16 +511,7 @@ COMMANDS: tuple[Command, ...] = (
         complexity="O(N) in the fields named",
         tips=("nondeterministic_output",),
         key_specs=(Keys("RO access", index=1),),
-        args=(
-            Arg("key", "key", key_spec=0),
-            Arg(
-                "fields",
-                "block",
-                Arg("numfields", "integer"),
-                Arg("field", "string", flags="multiple"),
-                token="FIELDS",
-            ),
-        ),
+        args=_KEY_AND_FIELDS,
     ),
     Command(
         "hvals",

@@ -4,6 +4,42 @@ from __future__ import annotations
 
 from gapless.commands.row import Arg, Command, Keys
 
+_LIMIT = Arg(
+    "limit",
+    "block",
+    Arg("offset", "integer"),
+    Arg("count", "integer"),
+    token="LIMIT",
+    flags="optional",
+)
+_AGGREGATE = Arg(
+    "aggregate",
+    "oneof",
+    Arg("sum", "pure-token", token="SUM"),
+    Arg("min", "pure-token", token="MIN"),
+    Arg("max", "pure-token", token="MAX"),
+    token="AGGREGATE",
+    flags="optional",
+)
+_COMBINED = (
+    Arg("numkeys", "integer"),
+    Arg("key", "key", flags="multiple", key_spec=0),
+    Arg("weight", "integer", token="WEIGHTS", flags="optional multiple"),
+    _AGGREGATE,
+    Arg("withscores", "pure-token", token="WITHSCORES", flags="optional"),
+)
+_COMBINED_TO = (
+    Arg("destination", "key", key_spec=0),
+    Arg("numkeys", "integer"),
+    Arg("key", "key", flags="multiple", key_spec=1),
+    Arg("weight", "integer", token="WEIGHTS", flags="optional multiple"),
+    _AGGREGATE,
+)
+_TO_COUNTED = (
+    Keys("OW update", index=1),
+    Keys("RO access", index=2, counted=True),
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "zadd",
@@ -110,10 +146,7 @@ COMMANDS: tuple[Command, ...] = (
         keys=(1, 1, 1),
         acl="sortedset",
         complexity="O(N * K) in its members and the number of sets, O(M log M) in the result",
-        key_specs=(
-            Keys("OW update", index=1),
-            Keys("RO access", index=2, counted=True),
-        ),
+        key_specs=_TO_COUNTED,
         args=(
             Arg("destination", "key", key_spec=0),
             Arg("numkeys", "integer"),
@@ -149,21 +182,7 @@ COMMANDS: tuple[Command, ...] = (
         acl="sortedset",
         complexity="O(N * K) in the members of the smallest and the number of sets, O(M log M) in the result",
         key_specs=(Keys("RO access", index=1, counted=True),),
-        args=(
-            Arg("numkeys", "integer"),
-            Arg("key", "key", flags="multiple", key_spec=0),
-            Arg("weight", "integer", token="WEIGHTS", flags="optional multiple"),
-            Arg(
-                "aggregate",
-                "oneof",
-                Arg("sum", "pure-token", token="SUM"),
-                Arg("min", "pure-token", token="MIN"),
-                Arg("max", "pure-token", token="MAX"),
-                token="AGGREGATE",
-                flags="optional",
-            ),
-            Arg("withscores", "pure-token", token="WITHSCORES", flags="optional"),
-        ),
+        args=_COMBINED,
     ),
     Command(
         "zintercard",
@@ -193,25 +212,8 @@ COMMANDS: tuple[Command, ...] = (
         keys=(1, 1, 1),
         acl="sortedset",
         complexity="O(N * K) in the members of the smallest and the number of sets, O(M log M) in the result",
-        key_specs=(
-            Keys("OW update", index=1),
-            Keys("RO access", index=2, counted=True),
-        ),
-        args=(
-            Arg("destination", "key", key_spec=0),
-            Arg("numkeys", "integer"),
-            Arg("key", "key", flags="multiple", key_spec=1),
-            Arg("weight", "integer", token="WEIGHTS", flags="optional multiple"),
-            Arg(
-                "aggregate",
-                "oneof",
-                Arg("sum", "pure-token", token="SUM"),
-                Arg("min", "pure-token", token="MIN"),
-                Arg("max", "pure-token", token="MAX"),
-                token="AGGREGATE",
-                flags="optional",
-            ),
-        ),
+        key_specs=_TO_COUNTED,
+        args=_COMBINED_TO,
     ),
     Command(
         "zlexcount",
@@ -383,14 +385,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("key", "key", key_spec=0),
             Arg("min", "string"),
             Arg("max", "string"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            _LIMIT,
         ),
         deprecated=("6.2.0", "`ZRANGE` with `BYLEX`"),
     ),
@@ -411,14 +406,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("min", "double"),
             Arg("max", "double"),
             Arg("withscores", "pure-token", token="WITHSCORES", flags="optional", since="2.0.0"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            _LIMIT,
         ),
         history=(("2.0.0", "WITHSCORES."),),
         deprecated=("6.2.0", "`ZRANGE` with `BYSCORE`"),
@@ -451,14 +439,7 @@ COMMANDS: tuple[Command, ...] = (
                 flags="optional",
             ),
             Arg("rev", "pure-token", token="REV", flags="optional"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            _LIMIT,
         ),
     ),
     Command(
@@ -588,14 +569,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("key", "key", key_spec=0),
             Arg("max", "string"),
             Arg("min", "string"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            _LIMIT,
         ),
         deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYLEX`"),
     ),
@@ -616,14 +590,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("max", "double"),
             Arg("min", "double"),
             Arg("withscores", "pure-token", token="WITHSCORES", flags="optional"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            _LIMIT,
         ),
         history=(("2.1.6", "Open ends."),),
         deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`"),
@@ -695,21 +662,7 @@ COMMANDS: tuple[Command, ...] = (
         acl="sortedset",
         complexity="O(N) in the members of all, O(M log M) in the result",
         key_specs=(Keys("RO access", index=1, counted=True),),
-        args=(
-            Arg("numkeys", "integer"),
-            Arg("key", "key", flags="multiple", key_spec=0),
-            Arg("weight", "integer", token="WEIGHTS", flags="optional multiple"),
-            Arg(
-                "aggregate",
-                "oneof",
-                Arg("sum", "pure-token", token="SUM"),
-                Arg("min", "pure-token", token="MIN"),
-                Arg("max", "pure-token", token="MAX"),
-                token="AGGREGATE",
-                flags="optional",
-            ),
-            Arg("withscores", "pure-token", token="WITHSCORES", flags="optional"),
-        ),
+        args=_COMBINED,
     ),
     Command(
         "zunionstore",
@@ -722,24 +675,7 @@ COMMANDS: tuple[Command, ...] = (
         keys=(1, 1, 1),
         acl="sortedset",
         complexity="O(N) in the members of all, O(M log M) in the result",
-        key_specs=(
-            Keys("OW update", index=1),
-            Keys("RO access", index=2, counted=True),
-        ),
-        args=(
-            Arg("destination", "key", key_spec=0),
-            Arg("numkeys", "integer"),
-            Arg("key", "key", flags="multiple", key_spec=1),
-            Arg("weight", "integer", token="WEIGHTS", flags="optional multiple"),
-            Arg(
-                "aggregate",
-                "oneof",
-                Arg("sum", "pure-token", token="SUM"),
-                Arg("min", "pure-token", token="MIN"),
-                Arg("max", "pure-token", token="MAX"),
-                token="AGGREGATE",
-                flags="optional",
-            ),
-        ),
+        key_specs=_TO_COUNTED,
+        args=_COMBINED_TO,
     ),
 )

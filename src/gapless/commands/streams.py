@@ -4,6 +4,35 @@ from __future__ import annotations
 
 from gapless.commands.row import Arg, Command, Keys
 
+_REFERENCES = Arg(
+    "condition",
+    "oneof",
+    Arg("keepref", "pure-token", token="KEEPREF"),
+    Arg("delref", "pure-token", token="DELREF"),
+    Arg("acked", "pure-token", token="ACKED"),
+    flags="optional",
+)
+_TRIM_BY = Arg(
+    "strategy",
+    "oneof",
+    Arg("maxlen", "pure-token", token="MAXLEN"),
+    Arg("minid", "pure-token", token="MINID", since="6.2.0"),
+)
+_TRIM_HOW = Arg(
+    "operator",
+    "oneof",
+    Arg("equal", "pure-token", token="="),
+    Arg("approximately", "pure-token", token="~"),
+    flags="optional",
+)
+_STREAMS = Arg(
+    "streams",
+    "block",
+    Arg("key", "key", flags="multiple", key_spec=0),
+    Arg("id", "string", flags="multiple"),
+    token="STREAMS",
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "xack",
@@ -38,14 +67,7 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("group", "string"),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("keepref", "pure-token", token="KEEPREF"),
-                Arg("delref", "pure-token", token="DELREF"),
-                Arg("acked", "pure-token", token="ACKED"),
-                flags="optional",
-            ),
+            _REFERENCES,
             Arg("ids", "block", Arg("numids", "integer"), Arg("id", "string", flags="multiple"), token="IDS"),
         ),
     ),
@@ -69,30 +91,12 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("nomkstream", "pure-token", token="NOMKSTREAM", flags="optional", since="6.2.0"),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("keepref", "pure-token", token="KEEPREF"),
-                Arg("delref", "pure-token", token="DELREF"),
-                Arg("acked", "pure-token", token="ACKED"),
-                flags="optional",
-            ),
+            _REFERENCES,
             Arg(
                 "trim",
                 "block",
-                Arg(
-                    "strategy",
-                    "oneof",
-                    Arg("maxlen", "pure-token", token="MAXLEN"),
-                    Arg("minid", "pure-token", token="MINID", since="6.2.0"),
-                ),
-                Arg(
-                    "operator",
-                    "oneof",
-                    Arg("equal", "pure-token", token="="),
-                    Arg("approximately", "pure-token", token="~"),
-                    flags="optional",
-                ),
+                _TRIM_BY,
+                _TRIM_HOW,
                 Arg("threshold", "string"),
                 Arg("count", "integer", token="LIMIT", flags="optional", since="6.2.0"),
                 flags="optional",
@@ -188,14 +192,7 @@ COMMANDS: tuple[Command, ...] = (
         key_specs=(Keys("RW delete", index=1),),
         args=(
             Arg("key", "key", key_spec=0),
-            Arg(
-                "condition",
-                "oneof",
-                Arg("keepref", "pure-token", token="KEEPREF"),
-                Arg("delref", "pure-token", token="DELREF"),
-                Arg("acked", "pure-token", token="ACKED"),
-                flags="optional",
-            ),
+            _REFERENCES,
             Arg("ids", "block", Arg("numids", "integer"), Arg("id", "string", flags="multiple"), token="IDS"),
         ),
     ),
@@ -467,13 +464,7 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("count", "integer", token="COUNT", flags="optional"),
             Arg("milliseconds", "integer", token="BLOCK", flags="optional"),
-            Arg(
-                "streams",
-                "block",
-                Arg("key", "key", flags="multiple", key_spec=0),
-                Arg("id", "string", flags="multiple"),
-                token="STREAMS",
-            ),
+            _STREAMS,
         ),
     ),
     Command(
@@ -492,13 +483,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("count", "integer", token="COUNT", flags="optional"),
             Arg("milliseconds", "integer", token="BLOCK", flags="optional"),
             Arg("noack", "pure-token", token="NOACK", flags="optional"),
-            Arg(
-                "streams",
-                "block",
-                Arg("key", "key", flags="multiple", key_spec=0),
-                Arg("id", "string", flags="multiple"),
-                token="STREAMS",
-            ),
+            _STREAMS,
         ),
     ),
     Command(
@@ -558,29 +543,11 @@ COMMANDS: tuple[Command, ...] = (
             Arg(
                 "trim",
                 "block",
-                Arg(
-                    "strategy",
-                    "oneof",
-                    Arg("maxlen", "pure-token", token="MAXLEN"),
-                    Arg("minid", "pure-token", token="MINID", since="6.2.0"),
-                ),
-                Arg(
-                    "operator",
-                    "oneof",
-                    Arg("equal", "pure-token", token="="),
-                    Arg("approximately", "pure-token", token="~"),
-                    flags="optional",
-                ),
+                _TRIM_BY,
+                _TRIM_HOW,
                 Arg("threshold", "string"),
                 Arg("count", "integer", token="LIMIT", flags="optional", since="6.2.0"),
-                Arg(
-                    "condition",
-                    "oneof",
-                    Arg("keepref", "pure-token", token="KEEPREF"),
-                    Arg("delref", "pure-token", token="DELREF"),
-                    Arg("acked", "pure-token", token="ACKED"),
-                    flags="optional",
-                ),
+                _REFERENCES,
             ),
         ),
         history=(
