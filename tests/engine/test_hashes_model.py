@@ -6,19 +6,16 @@ Every history is random; its seed is in the test's name. Every history ends with
 
 from __future__ import annotations
 
-import os
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
 from tests.engine.commands import Client
+from tests.engine.history import HISTORIES, History
 
-HISTORIES = int(os.environ.get("GAPLESS_HISTORIES", "6"))
 STEPS = 3000
-START_MS = 1_700_000_000_000
 
 
 @dataclass
@@ -27,15 +24,15 @@ class Entry:
     expire_ms: int | None = None
 
 
-@dataclass
-class Model:
-    random: random.Random
-    client: Client
-    hashes: dict[bytes, dict[bytes, Entry]] = field(default_factory=dict)
-    now: int = START_MS
+Fields = dict[bytes, Entry]
 
-    def key(self) -> bytes:
-        return b"key-%d" % self.random.randrange(5)
+
+def copy_of(fields: Fields | None = None) -> Fields:
+    return {name: Entry(entry.value, entry.expire_ms) for name, entry in (fields or {}).items()}
+
+
+class Model(History[Fields]):
+    make = staticmethod(copy_of)
 
     def name(self) -> bytes:
         roll = self.random.random()
@@ -51,11 +48,11 @@ class Model:
 
     def live(self, key: bytes) -> dict[bytes, Entry]:
         """The fields that are there; what has expired is gone, and a hash without fields with it."""
-        found = self.hashes.get(key, {})
+        found = self.held.get(key, {})
         for name in [n for n, e in found.items() if e.expire_ms is not None and e.expire_ms <= self.now]:
             del found[name]
         if not found:
-            self.hashes.pop(key, None)
+            self.held.pop(key, None)
         return found
 
     def put(self) -> None:
@@ -67,7 +64,7 @@ class Model:
         assert reply == b":%d\r\n" % new
         for name, value in pairs:
             fields[name] = Entry(value)
-        self.hashes[key] = fields
+        self.held[key] = fields
 
     def get(self) -> None:
         key, name = self.key(), self.name()
@@ -97,7 +94,7 @@ class Model:
             total = int(entry.value) + more
             assert reply == b":%d\r\n" % total
             fields[name] = Entry(b"%d" % total, entry.expire_ms)
-            self.hashes[key] = fields
+            self.held[key] = fields
         elif not entry.value.lstrip(b"-").isdigit():
             assert reply.startswith(b"-ERR hash value")
         else:
@@ -119,48 +116,15 @@ class Model:
         for name in names & fields.keys():
             fields[name].expire_ms = self.now + ttl
 
-    def delete(self) -> None:
-        key = self.key()
-        self.live(key)
-        self.client(self.random.choice(["DEL", "UNLINK"]), key)
-        self.hashes.pop(key, None)
-
-    def copy(self) -> None:
-        source, target = self.key(), self.key()
-        if source == target or not self.live(source):
-            return
-        if self.random.random() < 0.5:
-            assert self.client("COPY", source, target, "REPLACE") == b":1\r\n"
-            self.hashes[target] = {n: Entry(e.value, e.expire_ms) for n, e in self.live(source).items()}
-        else:
-            assert self.client("RENAME", source, target) == b"+OK\r\n"
-            self.hashes[target] = self.hashes.pop(source)
-
-    def dump(self) -> None:
-        source, target = self.key(), self.key()
-        if not self.live(source):
-            return
-        self.client("PERSIST", source)
-        payload = self.client.bulk("DUMP", source)
-        assert payload is not None
-        assert self.client("RESTORE", target, 0, payload, "REPLACE") == b"+OK\r\n"
-        self.hashes[target] = {n: Entry(e.value, e.expire_ms) for n, e in self.live(source).items()}
-        digests = self.client("DEBUG", "DIGEST-VALUE", source, target).split(b"\r\n")
-        assert digests[1] == digests[2]
-
     def overwrite(self) -> None:
         key = self.key()
         self.client("SET", key, "no hash")
         assert self.client("HSET", key, "a", "b").startswith(b"-WRONGTYPE")
         self.client("DEL", key)
-        self.hashes.pop(key, None)
+        self.held.pop(key, None)
 
     def live_long(self) -> None:
         self.client("PEXPIRE", self.key(), self.random.choice([10**7, 10**9]))
-
-    def advance(self) -> None:
-        self.now += self.random.choice([1, 10, 500])
-        self.client.engine.configure(clock_ms=self.now)
 
     def scan(self) -> None:
         key = self.key()
@@ -177,16 +141,8 @@ class Model:
         assert there <= set(found)
         assert len(found) == len(set(found))
 
-    def background(self) -> None:
-        self.client.engine.background(self.random.choice([1, 50, 1000]), self.random.random() < 0.5)
-
-    def flush(self) -> None:
-        if self.random.random() < 0.2:
-            self.client("FLUSHALL")
-            self.hashes.clear()
-
     def compare(self) -> None:
-        for number in range(5):
+        for number in range(self.KEYS):
             key = b"key-%d" % number
             fields = self.live(key)
             reply = self.client("HMGET", key, *fields) if fields else b""
@@ -199,28 +155,15 @@ class Model:
         assert self.client.engine.check() is None
 
     STEPS = (
-        (put, 20), (get, 20), (remove, 10), (add, 5), (expire, 6), (delete, 1.5), (copy, 3), (dump, 2), (overwrite, 0.5),
-        (live_long, 1), (advance, 6), (scan, 1), (flush, 0.5), (background, 6), (compare, 1),
+        (put, 20), (get, 20), (remove, 10), (add, 5), (expire, 6), (History.delete, 1.5), (History.copy, 3),
+        (History.dump, 2), (overwrite, 0.5), (live_long, 1), (History.advance, 6), (scan, 1),
+        (History.flush, 0.5), (History.background, 6), (compare, 1),
     )  # fmt: skip
-
-    def run(self, steps: int) -> None:
-        actions = [action for action, _ in self.STEPS]
-        weights = [weight for _, weight in self.STEPS]
-        for action in self.random.choices(actions, weights, k=steps):
-            action(self)
-        self.compare()
-        self.client("FLUSHALL")
-        self.client.engine.purge()
-        assert self.client.engine.check() is None
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(seed: int) -> None:
-    engine = Engine(segment_bytes=1024, address_bytes=1 << 26, seed=seed)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    Model(random.Random(seed), Client(engine)).run(STEPS)
-    engine.close()
+    Model(seed).run(STEPS)
 
 
 def test_eviction_gives_pages_back() -> None:

@@ -6,34 +6,21 @@ Every history is random; its seed is in the test's name. Every history ends with
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
 from tests.engine.commands import Client
+from tests.engine.history import HISTORIES, History
 from tests.engine.test_rdb import BAD_FORMAT, sealed
 
-HISTORIES = int(os.environ.get("GAPLESS_HISTORIES", "6"))
 STEPS = 3000
-START_MS = 1_700_000_000_000
-KEYS = 5
 
 
-@dataclass
-class Model:
-    random: random.Random
-    client: Client
-    lists: dict[bytes, list[bytes]] = field(default_factory=dict)
-    expires: dict[bytes, int] = field(default_factory=dict)
-    now: int = START_MS
-
-    def key(self) -> bytes:
-        return b"key-%d" % self.random.randrange(KEYS)
+class Model(History[list[bytes]]):
+    make = list
 
     def element(self) -> bytes:
         roll = self.random.random()
@@ -42,25 +29,6 @@ class Model:
         if roll < 0.5:
             return b"%d" % self.random.randrange(-40, 40)
         return b"e%d" % self.random.randrange(400)
-
-    def live(self, key: bytes) -> list[bytes]:
-        """What the key holds; what has expired is gone, and a list without elements with it."""
-        if self.expires.get(key, self.now + 1) <= self.now:
-            self.drop(key)
-        found = self.lists.get(key, [])
-        if not found:
-            self.drop(key)
-        return found
-
-    def drop(self, key: bytes) -> None:
-        self.lists.pop(key, None)
-        self.expires.pop(key, None)
-
-    def hold(self, key: bytes, elements: list[bytes]) -> None:
-        """The key's value is another, without expiry."""
-        self.drop(key)
-        if elements:
-            self.lists[key] = elements
 
     def some_index(self, there: list[bytes]) -> int:
         length = len(there)
@@ -79,7 +47,7 @@ class Model:
             return
         there = new[::-1] + there if left else there + new
         assert self.client(name, key, *new) == b":%d\r\n" % len(there)
-        self.lists[key] = there
+        self.held[key] = there
 
     def pop(self) -> None:
         key = self.key()
@@ -207,43 +175,12 @@ class Model:
         if reply is None:
             return
         del there[0 if ends[0] == "LEFT" else -1]
-        found = self.lists.setdefault(target, [])
+        found = self.held.setdefault(target, [])
         found.insert(0 if ends[1] == "LEFT" else len(found), reply)
         self.live(source)
 
-    def delete(self) -> None:
-        key = self.key()
-        self.client(self.random.choice(["DEL", "UNLINK"]), key)
-        self.drop(key)
-
-    def copy(self) -> None:
-        source, target = self.key(), self.key()
-        if source == target or not self.live(source):
-            return
-        expiry = self.expires.get(source)
-        if self.random.random() < 0.5:
-            assert self.client("COPY", source, target, "REPLACE") == b":1\r\n"
-            self.hold(target, list(self.lists[source]))
-            assert self.client.bulk("DUMP", source) == self.client.bulk("DUMP", target)
-        else:
-            assert self.client("RENAME", source, target) == b"+OK\r\n"
-            self.hold(target, self.lists[source])
-            self.drop(source)
-        if expiry is not None:
-            self.expires[target] = expiry
-
-    def dump(self) -> None:
-        source, target = self.key(), self.key()
-        if not self.live(source):
-            return
-        self.client("PERSIST", source)
-        self.expires.pop(source, None)
-        payload = self.client.bulk("DUMP", source)
-        assert payload is not None
-        assert self.client("RESTORE", target, 0, payload, "REPLACE") == b"+OK\r\n"
-        self.hold(target, list(self.lists[source]))
-        digests = self.client("DEBUG", "DIGEST-VALUE", source, target).split(b"\r\n")
-        assert digests[1] == digests[2]
+    def copied(self, source: bytes, target: bytes) -> None:
+        assert self.client.bulk("DUMP", source) == self.client.bulk("DUMP", target)
 
     def overwrite(self) -> None:
         key = self.key()
@@ -253,60 +190,28 @@ class Model:
         self.client("DEL", key)
         self.drop(key)
 
-    def expire(self) -> None:
-        key, ttl = self.key(), self.random.choice([1, 300, 10**7, 10**9])
-        if self.live(key):
-            assert self.client("PEXPIRE", key, ttl) == b":1\r\n"
-            self.expires[key] = self.now + ttl
-
-    def advance(self) -> None:
-        self.now += self.random.choice([1, 10, 500])
-        self.client.engine.configure(clock_ms=self.now)
-
     def limit(self) -> None:
         self.client.engine.configure(
             list_max_listpack_size=self.random.choice([-2, -1, -5, 0, 1, 3, 20, 1000])
         )
 
-    def background(self) -> None:
-        self.client.engine.background(self.random.choice([1, 50, 1000]), self.random.random() < 0.5)
-
-    def flush(self) -> None:
-        if self.random.random() < 0.2:
-            self.client("FLUSHALL")
-            self.lists.clear()
-            self.expires.clear()
-
     def compare(self) -> None:
-        for number in range(KEYS):
+        for number in range(self.KEYS):
             key = b"key-%d" % number
             assert self.client.bulks("LRANGE", key, 0, -1) == self.live(key)
         assert self.client.engine.check() is None
 
     STEPS = (
-        (push, 25), (pop, 12), (pop_of_several, 3), (read, 20), (find, 4), (put, 8), (insert, 8), (remove, 4),
-        (trim, 2), (move, 10), (delete, 0.5), (copy, 3), (dump, 3), (overwrite, 0.5), (expire, 2), (advance, 4),
-        (limit, 1), (flush, 0.5), (background, 6), (compare, 1),
+        (push, 25), (pop, 12), (pop_of_several, 3), (read, 20), (find, 4), (put, 8), (insert, 8),
+        (remove, 4), (trim, 2), (move, 10), (History.delete, 0.5), (History.copy, 3), (History.dump, 3),
+        (overwrite, 0.5), (History.expire, 2), (History.advance, 4), (limit, 1), (History.flush, 0.5),
+        (History.background, 6), (compare, 1),
     )  # fmt: skip
-
-    def run(self, steps: int) -> None:
-        actions = [action for action, _ in self.STEPS]
-        weights = [weight for _, weight in self.STEPS]
-        for action in self.random.choices(actions, weights, k=steps):
-            action(self)
-        self.compare()
-        self.client("FLUSHALL")
-        self.client.engine.purge()
-        assert self.client.engine.check() is None
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(seed: int) -> None:
-    engine = Engine(segment_bytes=1024, address_bytes=1 << 26, seed=seed)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    Model(random.Random(seed), Client(engine)).run(STEPS)
-    engine.close()
+    Model(seed).run(STEPS)
 
 
 @pytest.fixture

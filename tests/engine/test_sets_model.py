@@ -6,34 +6,21 @@ Every history is random; its seed is in the test's name. Every history ends with
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
 from tests.engine.commands import Client
+from tests.engine.history import HISTORIES, History
 from tests.engine.test_rdb import BAD_FORMAT, sealed
 
-HISTORIES = int(os.environ.get("GAPLESS_HISTORIES", "6"))
 STEPS = 3000
-START_MS = 1_700_000_000_000
-KEYS = 5
 
 
-@dataclass
-class Model:
-    random: random.Random
-    client: Client
-    sets: dict[bytes, set[bytes]] = field(default_factory=dict)
-    expires: dict[bytes, int] = field(default_factory=dict)
-    now: int = START_MS
-
-    def key(self) -> bytes:
-        return b"key-%d" % self.random.randrange(KEYS)
+class Model(History[set[bytes]]):
+    make = set
 
     def member(self) -> bytes:
         roll = self.random.random()
@@ -42,25 +29,6 @@ class Model:
         if roll < 0.5:
             return b"%d" % self.random.randrange(-40, 40)
         return b"m%d" % self.random.randrange(400)
-
-    def live(self, key: bytes) -> set[bytes]:
-        """What the key holds; what has expired is gone, and a set without members with it."""
-        if self.expires.get(key, self.now + 1) <= self.now:
-            self.drop(key)
-        found = self.sets.get(key, set())
-        if not found:
-            self.drop(key)
-        return found
-
-    def drop(self, key: bytes) -> None:
-        self.sets.pop(key, None)
-        self.expires.pop(key, None)
-
-    def hold(self, key: bytes, members: set[bytes]) -> None:
-        """The key's value is another, without expiry."""
-        self.drop(key)
-        if members:
-            self.sets[key] = members
 
     def members(self, *args: bytes | str | int) -> list[bytes]:
         found = self.client.bulks(*args)
@@ -73,7 +41,7 @@ class Model:
         there = self.live(key)
         assert self.client("SADD", key, *new) == b":%d\r\n" % len(set(new) - there)
         there.update(new)
-        self.sets[key] = there
+        self.held[key] = there
 
     def ask(self) -> None:
         key, member, other = self.key(), self.member(), self.member()
@@ -131,7 +99,7 @@ class Model:
         assert self.client("SMOVE", source, target, member) == b":%d\r\n" % had
         if had:
             there.remove(member)
-            self.sets.setdefault(target, set()).add(member)
+            self.held.setdefault(target, set()).add(member)
             self.live(source)
 
     def combine(self) -> None:
@@ -155,39 +123,6 @@ class Model:
         assert self.client(name, target, *keys) == b":%d\r\n" % len(wanted)
         self.hold(target, wanted)
 
-    def delete(self) -> None:
-        key = self.key()
-        self.client(self.random.choice(["DEL", "UNLINK"]), key)
-        self.drop(key)
-
-    def copy(self) -> None:
-        source, target = self.key(), self.key()
-        if source == target or not self.live(source):
-            return
-        expiry = self.expires.get(source)
-        if self.random.random() < 0.5:
-            assert self.client("COPY", source, target, "REPLACE") == b":1\r\n"
-            self.hold(target, set(self.sets[source]))
-        else:
-            assert self.client("RENAME", source, target) == b"+OK\r\n"
-            self.hold(target, self.sets[source])
-            self.drop(source)
-        if expiry is not None:
-            self.expires[target] = expiry
-
-    def dump(self) -> None:
-        source, target = self.key(), self.key()
-        if not self.live(source):
-            return
-        self.client("PERSIST", source)
-        self.expires.pop(source, None)
-        payload = self.client.bulk("DUMP", source)
-        assert payload is not None
-        assert self.client("RESTORE", target, 0, payload, "REPLACE") == b"+OK\r\n"
-        self.hold(target, set(self.sets[source]))
-        digests = self.client("DEBUG", "DIGEST-VALUE", source, target).split(b"\r\n")
-        assert digests[1] == digests[2]
-
     def overwrite(self) -> None:
         key = self.key()
         self.client("SET", key, "no set")
@@ -195,16 +130,6 @@ class Model:
         assert self.client("SUNION", b"missing", key).startswith(b"-WRONGTYPE")
         self.client("DEL", key)
         self.drop(key)
-
-    def expire(self) -> None:
-        key, ttl = self.key(), self.random.choice([1, 300, 10**7, 10**9])
-        if self.live(key):
-            assert self.client("PEXPIRE", key, ttl) == b":1\r\n"
-            self.expires[key] = self.now + ttl
-
-    def advance(self) -> None:
-        self.now += self.random.choice([1, 10, 500])
-        self.client.engine.configure(clock_ms=self.now)
 
     def scan(self) -> None:
         key = self.key()
@@ -227,45 +152,23 @@ class Model:
             set_max_listpack_value=self.random.choice([2, 64, 1000]),
         )
 
-    def background(self) -> None:
-        self.client.engine.background(self.random.choice([1, 50, 1000]), self.random.random() < 0.5)
-
-    def flush(self) -> None:
-        if self.random.random() < 0.2:
-            self.client("FLUSHALL")
-            self.sets.clear()
-            self.expires.clear()
-
     def compare(self) -> None:
-        for number in range(KEYS):
+        for number in range(self.KEYS):
             key = b"key-%d" % number
             assert set(self.members("SMEMBERS", key)) == self.live(key)
         assert self.client.engine.check() is None
 
     STEPS = (
-        (add, 20), (ask, 20), (remove, 12), (pop, 4), (draw, 3), (move, 8), (combine, 6), (delete, 1), (copy, 3),
-        (dump, 2), (overwrite, 0.5), (expire, 2), (advance, 4), (scan, 1), (limit, 0.5), (flush, 0.5),
-        (background, 6), (compare, 1),
+        (add, 20), (ask, 20), (remove, 12), (pop, 4), (draw, 3), (move, 8), (combine, 6),
+        (History.delete, 1), (History.copy, 3), (History.dump, 2), (overwrite, 0.5), (History.expire, 2),
+        (History.advance, 4), (scan, 1), (limit, 0.5), (History.flush, 0.5), (History.background, 6),
+        (compare, 1),
     )  # fmt: skip
-
-    def run(self, steps: int) -> None:
-        actions = [action for action, _ in self.STEPS]
-        weights = [weight for _, weight in self.STEPS]
-        for action in self.random.choices(actions, weights, k=steps):
-            action(self)
-        self.compare()
-        self.client("FLUSHALL")
-        self.client.engine.purge()
-        assert self.client.engine.check() is None
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(seed: int) -> None:
-    engine = Engine(segment_bytes=1024, address_bytes=1 << 26, seed=seed)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    Model(random.Random(seed), Client(engine)).run(STEPS)
-    engine.close()
+    Model(seed).run(STEPS)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ Every history is random; its seed is in the test's name. Every history ends with
 from __future__ import annotations
 
 import copy
-import os
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,13 +15,11 @@ import pytest
 from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
 from tests.engine.commands import Client
+from tests.engine.history import HISTORIES, History
 from tests.engine.test_rdb import BAD_FORMAT, sealed
 from tests.support.replies import Reply, parse
 
-HISTORIES = int(os.environ.get("GAPLESS_HISTORIES", "6"))
 STEPS = 2500
-START_MS = 1_700_000_000_000
-KEYS = 4
 
 Id = tuple[int, int]
 Fields = tuple[bytes, ...]
@@ -68,16 +64,8 @@ class Stream:
         return any(entry > group.last or entry in group.pending for group in self.groups.values())
 
 
-@dataclass
-class Model:
-    random: random.Random
-    client: Client
-    streams: dict[bytes, Stream] = field(default_factory=dict)
-    expires: dict[bytes, int] = field(default_factory=dict)
-    now: int = START_MS
-
-    def key(self) -> bytes:
-        return b"key-%d" % self.random.randrange(KEYS)
+class Model(History[Stream]):
+    KEYS = 4
 
     def call(self, *args: bytes | str | int) -> Reply:
         reply = parse(self.client(*args))
@@ -87,11 +75,7 @@ class Model:
     def live(self, key: bytes) -> Stream | None:
         if self.expires.get(key, self.now + 1) <= self.now:
             self.drop(key)
-        return self.streams.get(key)
-
-    def drop(self, key: bytes) -> None:
-        self.streams.pop(key, None)
-        self.expires.pop(key, None)
+        return self.held.get(key)
 
     def group(self, stream: Stream) -> tuple[bytes, Group] | None:
         return self.random.choice(sorted(stream.groups.items())) if stream.groups else None
@@ -126,7 +110,7 @@ class Model:
         key = self.key()
         stream = self.live(key)
         if stream is None:
-            stream = self.streams[key] = Stream()
+            stream = self.held[key] = Stream()
         for _ in range(self.random.choice([1, 1, 4, 30])):
             ms, seq = stream.last
             if self.random.random() < 0.3:
@@ -229,7 +213,7 @@ class Model:
         )
         stream = self.live(key)
         if stream is None:
-            stream = self.streams[key] = Stream()
+            stream = self.held[key] = Stream()
         start = self.random.choice([(0, 0), self.some_id(stream), stream.last])
         reply = self.client("XGROUP", "CREATE", key, name, text(start), "MKSTREAM")
         assert reply.startswith(b"-BUSYGROUP") if name in stream.groups else reply == b"+OK\r\n"
@@ -391,19 +375,9 @@ class Model:
             assert self.client.bulk("DUMP", target) == payload
             expiry = None
         self.drop(target)
-        self.streams[target] = copy.deepcopy(stream)
+        self.held[target] = copy.deepcopy(stream)
         if expiry is not None:
             self.expires[target] = expiry
-
-    def expire(self) -> None:
-        key, ttl = self.key(), self.random.choice([1, 300, 10**7, 10**9])
-        if self.live(key) is not None:
-            assert self.client("PEXPIRE", key, ttl) == b":1\r\n"
-            self.expires[key] = self.now + ttl
-
-    def advance(self) -> None:
-        self.now += self.random.choice([1, 10, 500])
-        self.client.engine.configure(clock_ms=self.now)
 
     def limit(self) -> None:
         self.client.engine.configure(
@@ -411,17 +385,8 @@ class Model:
             stream_node_max_bytes=self.random.choice([0, 100, 4096]),
         )
 
-    def background(self) -> None:
-        self.client.engine.background(self.random.choice([1, 50, 1000]), self.random.random() < 0.5)
-
-    def flush(self) -> None:
-        if self.random.random() < 0.2:
-            self.client("FLUSHALL")
-            self.streams.clear()
-            self.expires.clear()
-
     def compare(self) -> None:
-        for number in range(KEYS):
+        for number in range(self.KEYS):
             key = b"key-%d" % number
             stream = self.live(key)
             found = [entry_of(child) for child in self.call("XRANGE", key, "-", "+").children]
@@ -440,37 +405,20 @@ class Model:
 
     STEPS = (
         (add, 20), (read, 12), (delete, 6), (delete_as, 4), (trim, 3), (make_group, 4), (change_group, 4),
-        (read_group, 12), (acknowledge, 6), (claim, 4), (ask_pending, 5), (remove, 0.7), (copy, 3), (expire, 2),
-        (advance, 4), (limit, 0.5), (flush, 0.4), (background, 6), (compare, 1),
+        (read_group, 12), (acknowledge, 6), (claim, 4), (ask_pending, 5), (remove, 0.7), (copy, 3),
+        (History.expire, 2), (History.advance, 4), (limit, 0.5), (History.flush, 0.4),
+        (History.background, 6), (compare, 1),
     )  # fmt: skip
-
-    def run(self, steps: int) -> None:
-        actions = [action for action, _ in self.STEPS]
-        weights = [weight for _, weight in self.STEPS]
-        for action in self.random.choices(actions, weights, k=steps):
-            action(self)
-        self.compare()
-        self.client("FLUSHALL")
-        self.client.engine.purge()
-        assert self.client.engine.check() is None
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_history(seed: int) -> None:
-    engine = Engine(segment_bytes=1024, address_bytes=1 << 26, seed=seed)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    Model(random.Random(seed), Client(engine)).run(STEPS)
-    engine.close()
+    Model(seed).run(STEPS)
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_history_on_pages_of_4_kib(seed: int) -> None:
-    engine = Engine(segment_bytes=1 << 20, address_bytes=1 << 30, seed=seed)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    Model(random.Random(seed), Client(engine)).run(STEPS)
-    engine.close()
+    Model(seed, segment_bytes=1 << 20, address_bytes=1 << 30).run(STEPS)
 
 
 @pytest.fixture
