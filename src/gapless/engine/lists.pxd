@@ -1,14 +1,7 @@
 """What the commands that pop and move elements share with those that wait for one."""
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.list_value cimport List
-
-
-cdef struct PopFrom:
-    int first                  # argument of the first key
-    int end                    # after the last
-    bint left
-    int64_t count
 
 
 # Replies the name of a list, opened to be written and not empty, and the element at an end of it, and takes that away.
@@ -20,5 +13,5 @@ cdef void list_pop_reply_named(Call* call, List* l, bint left, uint64_t count) n
 cdef void list_move_reply(Call* call, List* source, const Arg* target, bint from_left, bint to_left) noexcept nogil
 # LEFT or RIGHT in argv[i]; False after an error reply.
 cdef bint arg_list_end(Call* call, int i, bint* left) noexcept nogil
-# From argv[i] to the end: numkeys key ... LEFT|RIGHT [COUNT count]; False after an error reply.
-cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil
+# Opens the first of the lists named by argv[first] to argv[end - 1] that is not empty. False: none is, or (failed) an error has been replied.
+cdef bint list_open_first(Call* call, int first, int end, List* l, bint* failed) noexcept nogil

@@ -4,13 +4,14 @@ from libc.string cimport memcmp
 from gapless.engine.base cimport STATUS_OK, Status, parse_int64
 from gapless.engine.collection cimport collection_abandon, collection_close, collection_finish, collection_finish_reply
 from gapless.engine.dispatch cimport (
-    arg_is, call_status, find_read, handler_register, reply_syntax_error, reply_wrong_arity,
+    call_status, find_read, handler_register, reply_wrong_arity,
 )
 from gapless.engine.keyspace cimport FIND_WRITE, keyspace_delete_found, keyspace_hash
 from gapless.engine.list_value cimport (
     ListWalk, list_drop, list_expect, list_length, list_next, list_open, list_peek, list_pop, list_push, list_reply, list_rotate,
     list_shrunk, list_walk,
 )
+from gapless.engine.pop_from cimport PopFrom, arg_end, arg_pop_from
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_null, reply_null_array
 
 
@@ -140,59 +141,37 @@ cdef void cmd_rpop(Call* call) noexcept nogil:
 
 
 cdef bint arg_list_end(Call* call, int i, bint* left) noexcept nogil:
-    left[0] = arg_is(call, i, b"LEFT")
-    if left[0] or arg_is(call, i, b"RIGHT"):
-        return True
-    reply_syntax_error(call)
-    return False
-
-
-cdef inline bint arg_count(Call* call, int i, const char* error, int64_t* out) noexcept nogil:
-    """A count from 1 on in argv[i]; False after an error reply."""
-    if parse_int64(call.argv[i].data, call.argv[i].size, out) and out[0] > 0:
-        return True
-    reply_error(call.reply, error)
-    return False
-
-
-cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil:
-    cdef int64_t keys
-    out.count = 1
-    if not arg_count(call, i, b"ERR numkeys should be greater than 0", &keys):
+    cdef bint right
+    if not arg_end(call, i, b"LEFT", b"RIGHT", &right):
         return False
-    out.first = i + 1
-    if keys >= call.argc - out.first:
-        reply_syntax_error(call)
-        return False
-    out.end = out.first + <int>keys
-    if not arg_list_end(call, out.end, &out.left):
-        return False
-    i = out.end + 1
-    if call.argc > i + 1 and arg_is(call, i, b"COUNT"):
-        if not arg_count(call, i + 1, b"ERR count should be greater than 0", &out.count):
-            return False
-        i += 2
-    if call.argc > i:
-        reply_syntax_error(call)
-        return False
+    left[0] = not right
     return True
+
+
+cdef bint list_open_first(Call* call, int first, int end, List* l, bint* failed) noexcept nogil:
+    cdef int i
+    cdef const Arg* key
+    failed[0] = False
+    for i in range(first, end):
+        key = &call.argv[i]
+        if not list_open(call, key, keyspace_hash(call.keys, key.data, key.size), FIND_WRITE, l):
+            failed[0] = True
+            return False
+        if l.c.there:
+            return True
+    return False
 
 
 cdef void cmd_lmpop(Call* call) noexcept nogil:
     cdef List l
-    cdef const Arg* key
-    cdef PopFrom from_keys
-    cdef int i
-    if not arg_pop_from(call, 1, &from_keys):
+    cdef PopFrom what
+    cdef bint failed
+    if not arg_pop_from(call, 1, b"LEFT", b"RIGHT", &what):
         return
-    for i in range(from_keys.first, from_keys.end):
-        key = &call.argv[i]
-        if not list_open(call, key, keyspace_hash(call.keys, key.data, key.size), FIND_WRITE, &l):
-            return
-        if l.c.there:
-            list_pop_reply_named(call, &l, from_keys.left, <uint64_t>from_keys.count)
-            return
-    reply_null_array(call.reply)
+    if list_open_first(call, what.first, what.end, &l, &failed):
+        list_pop_reply_named(call, &l, not what.back, <uint64_t>what.count)
+    elif not failed:
+        reply_null_array(call.reply)
 
 
 # ---- moving

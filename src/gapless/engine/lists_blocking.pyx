@@ -1,30 +1,16 @@
 """Commands that wait for an element of a list: BLMOVE, BLMPOP, BLPOP, BRPOP, BRPOPLPUSH."""
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.blocked cimport TIMEOUT_SECONDS, arg_deadline, blocked_wait
-from gapless.engine.call cimport Arg, Call
+from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport handler_register
-from gapless.engine.keyspace cimport FIND_WRITE, keyspace_hash
+from gapless.engine.keyspace cimport FIND_WRITE
 from gapless.engine.list_value cimport List, list_open
 from gapless.engine.lists cimport (
-    PopFrom, arg_list_end, arg_pop_from, list_move_reply, list_pop_reply_named, list_pop_reply_pair,
+    arg_list_end, list_move_reply, list_open_first, list_pop_reply_named, list_pop_reply_pair,
 )
+from gapless.engine.pop_from cimport PopFrom, arg_pop_from
 from gapless.engine.record cimport TYPE_LIST
 from gapless.engine.reply cimport reply_null, reply_null_array
-
-
-cdef bint first_there(Call* call, int first, int end, List* l, bint* failed) noexcept nogil:
-    """Opens the first of these lists that is not empty. False: none is, or (failed) an error has been replied."""
-    cdef int i
-    cdef const Arg* key
-    failed[0] = False
-    for i in range(first, end):
-        key = &call.argv[i]
-        if not list_open(call, key, keyspace_hash(call.keys, key.data, key.size), FIND_WRITE, l):
-            failed[0] = True
-            return False
-        if l.c.there:
-            return True
-    return False
 
 
 cdef void pop(Call* call, bint left) noexcept nogil:
@@ -33,7 +19,7 @@ cdef void pop(Call* call, bint left) noexcept nogil:
     cdef bint failed
     if not arg_deadline(call, call.argc - 1, TIMEOUT_SECONDS, &deadline_ms):
         return
-    if first_there(call, 1, call.argc - 1, &l, &failed):
+    if list_open_first(call, 1, call.argc - 1, &l, &failed):
         list_pop_reply_pair(call, &l, left)
     elif not failed and not blocked_wait(call, TYPE_LIST, 1, call.argc - 2, deadline_ms, False, reply_null_array):
         reply_null_array(call.reply)
@@ -52,10 +38,10 @@ cdef void cmd_blmpop(Call* call) noexcept nogil:
     cdef PopFrom what
     cdef int64_t deadline_ms
     cdef bint failed
-    if not arg_pop_from(call, 2, &what) or not arg_deadline(call, 1, TIMEOUT_SECONDS, &deadline_ms):
+    if not arg_pop_from(call, 2, b"LEFT", b"RIGHT", &what) or not arg_deadline(call, 1, TIMEOUT_SECONDS, &deadline_ms):
         return
-    if first_there(call, what.first, what.end, &l, &failed):
-        list_pop_reply_named(call, &l, what.left, <uint64_t>what.count)
+    if list_open_first(call, what.first, what.end, &l, &failed):
+        list_pop_reply_named(call, &l, not what.back, <uint64_t>what.count)
     elif not failed and not blocked_wait(call, TYPE_LIST, what.first, what.end - what.first, deadline_ms, False, reply_null_array):
         reply_null_array(call.reply)
 

@@ -3,10 +3,11 @@ from libc.stdint cimport int64_t
 from gapless.engine.blocked cimport TIMEOUT_SECONDS, arg_deadline, blocked_wait
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport handler_register
+from gapless.engine.pop_from cimport PopFrom, arg_pop_from
 from gapless.engine.record cimport TYPE_SORTED_SET
 from gapless.engine.reply cimport reply_null_array
 from gapless.engine.sorted_sets_pop cimport (
-    POP_KEY_AND_NESTED, POP_KEY_AND_PAIR, POP_REPLIED, PopFrom, arg_pop_from, sorted_set_pop_first,
+    POP_KEY_AND_NESTED, POP_KEY_AND_PAIR, POP_REPLIED, sorted_set_pop_first,
 )
 
 
@@ -35,7 +36,7 @@ cdef void cmd_bzpopmax(Call* call) noexcept nogil:
 cdef void cmd_bzmpop(Call* call) noexcept nogil:
     cdef PopFrom what
     cdef int64_t deadline_ms
-    if arg_pop_from(call, 2, &what) and arg_deadline(call, 1, TIMEOUT_SECONDS, &deadline_ms):
+    if arg_pop_from(call, 2, b"MIN", b"MAX", &what) and arg_deadline(call, 1, TIMEOUT_SECONDS, &deadline_ms):
         pop_or_wait(call, &what, deadline_ms, POP_KEY_AND_NESTED)
 
 

@@ -1,6 +1,7 @@
 """Members taken off either end of a sorted set: ZPOPMIN, ZPOPMAX, ZMPOP, and what the blocking commands need of it."""
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.call cimport Arg, Call
+from gapless.engine.pop_from cimport PopFrom
 
 
 cdef enum PopReply:
@@ -15,17 +16,7 @@ cdef enum Pop:
     POP_REPLIED = 1            # what was popped, or an error: another type, no memory
 
 
-cdef struct PopFrom:
-    # What ZMPOP and BZMPOP name.
-    int first                  # argument of the first key
-    int end                    # and of what follows the last
-    bint highest
-    int64_t count
-
-
 # Takes up to `count` members, more than 0, off the end with the lowest or highest scores, and replies them. O(count log members).
 cdef int sorted_set_pop(Call* call, const Arg* key, uint64_t key_hash, bint highest, int64_t count, int form) noexcept nogil
-# The number of keys in argv[i], the keys, MIN or MAX, and COUNT; False after an error reply.
-cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil
 # As sorted_set_pop(), from the first of several keys that is there.
 cdef int sorted_set_pop_first(Call* call, const PopFrom* what, int form) noexcept nogil

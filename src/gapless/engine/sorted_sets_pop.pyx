@@ -1,8 +1,9 @@
 from libc.stddef cimport size_t
 from gapless.engine.base cimport STATUS_OK, parse_int64
 from gapless.engine.collection cimport collection_count, collection_finish_reply
-from gapless.engine.dispatch cimport arg_is, handler_register, reply_syntax_error, reply_wrong_type
+from gapless.engine.dispatch cimport handler_register, reply_syntax_error, reply_wrong_type
 from gapless.engine.keyspace cimport FIND_WRITE, Value, keyspace_delete_found, keyspace_find, keyspace_hash
+from gapless.engine.pop_from cimport PopFrom, arg_pop_from
 from gapless.engine.record cimport TYPE_SORTED_SET
 from gapless.engine.reply cimport (
     reply_array, reply_bulk, reply_double, reply_error, reply_null_array,
@@ -53,42 +54,12 @@ cdef int sorted_set_pop(Call* call, const Arg* key, uint64_t key_hash, bint high
     return POP_REPLIED
 
 
-cdef bint arg_pop_from(Call* call, int i, PopFrom* out) noexcept nogil:
-    cdef int64_t keys
-    if not parse_int64(call.argv[i].data, call.argv[i].size, &keys) or keys < 1 or keys > 0x7fffffff:
-        reply_error(call.reply, b"ERR numkeys should be greater than 0")
-        return False
-    if keys + i + 1 >= call.argc:
-        reply_syntax_error(call)
-        return False
-    out.first = i + 1
-    out.end = i + 1 + <int>keys
-    out.highest = arg_is(call, out.end, b"MAX")
-    if not out.highest and not arg_is(call, out.end, b"MIN"):
-        reply_syntax_error(call)
-        return False
-    out.count = 1
-    i = out.end + 1
-    if i == call.argc:
-        return True
-    if i + 1 == call.argc or not arg_is(call, i, b"COUNT"):
-        reply_syntax_error(call)
-        return False
-    if not parse_int64(call.argv[i + 1].data, call.argv[i + 1].size, &out.count) or out.count < 1:
-        reply_error(call.reply, b"ERR count should be greater than 0")
-        return False
-    if i + 2 < call.argc:
-        reply_syntax_error(call)
-        return False
-    return True
-
-
 cdef int sorted_set_pop_first(Call* call, const PopFrom* what, int form) noexcept nogil:
     cdef int i
     cdef const Arg* key
     for i in range(what.first, what.end):
         key = &call.argv[i]
-        if sorted_set_pop(call, key, keyspace_hash(call.keys, key.data, key.size), what.highest, what.count, form) == POP_REPLIED:
+        if sorted_set_pop(call, key, keyspace_hash(call.keys, key.data, key.size), what.back, what.count, form) == POP_REPLIED:
             return POP_REPLIED
     return POP_MISSING
 
@@ -124,7 +95,7 @@ cdef void cmd_zpopmax(Call* call) noexcept nogil:
 
 cdef void cmd_zmpop(Call* call) noexcept nogil:
     cdef PopFrom what
-    if arg_pop_from(call, 1, &what) and sorted_set_pop_first(call, &what, POP_KEY_AND_NESTED) == POP_MISSING:
+    if arg_pop_from(call, 1, b"MIN", b"MAX", &what) and sorted_set_pop_first(call, &what, POP_KEY_AND_NESTED) == POP_MISSING:
         reply_null_array(call.reply)
 
 
