@@ -110,6 +110,16 @@ cdef inline const uint8_t* read_varint(const uint8_t* p, uint32_t* out) noexcept
     return p + 1
 
 
+cdef inline const uint8_t* read_varint_within(const uint8_t* p, const uint8_t* end, uint32_t* out) noexcept nogil:
+    """NULL: it does not end before `end`, or is larger than 32 bits."""
+    cdef const uint8_t* last = p
+    while last < end and last - p < 5:
+        if last[0] < 0x80:
+            return NULL if last - p == 4 and last[0] > 0x0f else read_varint(p, out)
+        last += 1
+    return NULL
+
+
 cdef inline uint8_t* write_varint(uint8_t* p, uint32_t v) noexcept nogil:
     while v >= 0x80:
         p[0] = <uint8_t>(v | 0x80)
