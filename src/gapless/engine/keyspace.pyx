@@ -25,8 +25,8 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM,
-    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
+    HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM,
+    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
     record_head_bytes, record_trees,
 )
 
@@ -261,6 +261,10 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
+cdef inline void preserve(Keyspace* ks, Value* v) noexcept nogil:
+    keyspace_preserve(ks, &v.record, v.slot[0] if v.slot != NULL else 0)
+
+
 cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
     cdef uint32_t i
     for i in range(count):
@@ -282,6 +286,7 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     cdef Index* index = index_of(ks, v.db)
     cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
+    keyspace_preserve(ks, &v.record, slot[0])
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
@@ -302,6 +307,11 @@ cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
     changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
 
 
+cdef inline bint readers_change(const Value* v) noexcept nogil:
+    """Whether who reads it may change it where it lies: takes away fields whose time has come."""
+    return v.type == TYPE_HASH and v.trees != NULL and v.trees[0].marks & HASH_EXPIRIES != 0
+
+
 cdef bint keyspace_look(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
     return find(ks, db, key, key_bytes, hash, out) and not has_expired(ks, &out.record)
 
@@ -316,6 +326,8 @@ cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_byt
             ks.stats.hits += 1
         else:
             ks.stats.misses += 1
+    if unlikely(ks.on_unsaved != NULL) and there and (how == FIND_WRITE or (how != FIND_PEEK and readers_change(out))):
+        keyspace_preserve(ks, &out.record, out.slot[0])
     if there and how <= FIND_WRITE:
         access_renew(ks, out.slot)
     return there
@@ -477,6 +489,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
+    preserve(ks, v)
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
               and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
@@ -513,6 +526,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     INVARIANT(v.trees == NULL or size >= record_trees(r) * sizeof(Tree))
+    preserve(ks, v)
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -548,6 +562,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
 
 
 cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
     changed(ks, v.db, key, key_bytes, v.hash)
 
 
@@ -582,6 +597,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Record* r = &v.record
     cdef int keep = KEEP_TREES
     cdef uint8_t base = r.base
+    preserve(ks, v)
     if expire_ms != r.expire_ms:
         # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
         if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
@@ -733,6 +749,7 @@ cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
     retired.bucket = 0
     retired.db_index = i
     retired.sequence = ks.log.sequence
+    retired.saving = ks.on_unsaved != NULL
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
     ordered_flush(ks, i)

@@ -11,13 +11,14 @@ from gapless.errors import RdbError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from gapless.engine.engine import Engine
 
 # A file that was read so far is not kept in memory.
 KEPT_BYTES = 32 << 20
 READ_US = 10_000
+LEAVING_US = 200
 
 
 def read(
@@ -50,21 +51,30 @@ def read(
 
 
 class Writing:
-    """One file being written: of what the store holds when this is made, whatever becomes of it meanwhile.
+    """One file being written: of what the store holds when this is made, in the background whatever becomes of it meanwhile.
 
-    step() until it is True, then finish(); or give_up(). All raise OSError, and then give_up() is REQUIRED.
+    open(), step() until it is True, finish(). All raise OSError; then, or to have no file after all, give_up() is REQUIRED.
     """
 
-    def __init__(self, engine: Engine, path: str, *, checksum: bool = True, background: bool = False) -> None:
-        self.snapshot = Snapshot(engine, checksum, background)
+    def __init__(
+        self,
+        engine: Engine,
+        path: str,
+        aux: dict[bytes, bytes],
+        functions: Sequence[bytes] = (),
+        *,
+        checksum: bool = True,
+        background: bool = False,
+    ) -> None:
+        self.snapshot = Snapshot(engine, aux, functions, checksum, background)
         self._path = os.path.abspath(path)
-        self._temporary = os.path.join(os.path.dirname(self._path), f"temp-{os.getpid()}.rdb")
+        name = f"temp-{os.getpid()}-{'background' if background else 'save'}.rdb"
+        self._temporary = os.path.join(os.path.dirname(self._path), name)
         self._file = -1
 
-    def begin(self, aux: dict[bytes, bytes], functions: Iterable[bytes]) -> None:
-        """Make the file and write what comes before all keys."""
+    def open(self) -> None:
+        """Make the file, under a name of its own."""
         self._file = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        self._write(self.snapshot.header(aux, functions))
 
     def step(self, budget_us: int) -> bool:
         """Write some more, taking the store for about so long; True when all keys are written."""
@@ -86,15 +96,17 @@ class Writing:
             os.close(directory)
 
     def give_up(self) -> None:
-        """Leave nothing behind."""
+        """Leave no file, and let go of the store."""
         self.snapshot.abandon()
+        while not self.snapshot.done:
+            self.snapshot.step(LEAVING_US)
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-        try:
-            os.unlink(self._temporary)
-        except OSError:
-            pass
+            try:
+                os.unlink(self._temporary)
+            except OSError:
+                pass
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -15,6 +15,8 @@ from gapless.server import log, measures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gapless.engine.rdb_load import Loader
     from gapless.rdb.files import Writing
     from gapless.server.server import Server
@@ -96,7 +98,12 @@ class Persistence:
         from gapless.rdb.files import Writing
 
         return Writing(
-            self._engine, self.path, checksum=self._server.config.flag("rdbchecksum"), background=background
+            self._engine,
+            self.path,
+            self._aux(),
+            self.functions,
+            checksum=self._server.config.flag("rdbchecksum"),
+            background=background,
         )
 
     def _aux(self) -> dict[bytes, bytes]:
@@ -116,7 +123,7 @@ class Persistence:
         """SAVE: everybody waits. False when it failed; the log says why. O(keys)."""
         dirty, writing = self._engine.dirty, self._writing(False)
         try:
-            writing.begin(self._aux(), self.functions)
+            writing.open()
             while not writing.step(STEP_US):
                 pass
             writing.finish()
@@ -142,7 +149,7 @@ class Persistence:
         assert self._running is None
         self._tried_at = time.time()
         self.scheduled = False
-        self._running = _BackgroundSave(self._server, self._writing(True), self._aux(), self._engine.dirty)
+        self._running = _BackgroundSave(self._server, self._writing(True))
         log.notice("Background saving started")
 
     def abandon(self) -> None:
@@ -231,14 +238,12 @@ class Persistence:
 class _BackgroundSave:
     """The thread of a BGSAVE. `error`: why it failed; to be read when it has ended."""
 
-    def __init__(self, server: Server, writing: Writing, aux: dict[bytes, bytes], dirty: int) -> None:
+    def __init__(self, server: Server, writing: Writing) -> None:
         self.started = time.time()
-        self.dirty = dirty
+        self.dirty = server.engine.dirty
         self.error: str | None = None
         self.writing = writing
         self._engine = server.engine
-        self._aux = aux
-        self._functions = list(server.persistence.functions)
         self._abandoned = False
         self.thread = threading.Thread(target=self._run, name="bgsave", daemon=True)
         self.thread.start()
@@ -250,7 +255,7 @@ class _BackgroundSave:
 
     def _run(self) -> None:
         try:
-            self.writing.begin(self._aux, self._functions)
+            self.writing.open()
             while not self._abandoned:
                 before, start = self._engine.calls, time.perf_counter()
                 if self.writing.step(SLICE_US):
@@ -279,6 +284,17 @@ class Loading:
         self._engine.configure(loading=True)
         self.thread = threading.Thread(target=self._run, name="loading", daemon=True)
         self.thread.start()
+
+    def lines(self, now: float) -> Iterator[str]:
+        """What INFO tells of it."""
+        done, total = (0, 0) if self.loader is None else (self.loader.offset, self.loader.total)
+        seconds = now - self.started
+        yield f"loading_start_time:{int(self.started)}"
+        yield f"loading_total_bytes:{total}"
+        yield f"loading_rdb_used_mem:{0 if self.loader is None else int(self.loader.aux.get('used-mem', b'0'))}"
+        yield f"loading_loaded_bytes:{done}"
+        yield f"loading_loaded_perc:{100 * done / total if total else 0:.2f}"
+        yield f"loading_eta_seconds:{int(seconds * (total - done) / done) if done else 1}"
 
     def _progress(self, loader: Loader) -> None:
         self.loader = loader
