@@ -130,8 +130,12 @@ cdef void save_once(void* context, Record* r, uint64_t slot) noexcept nogil:
     cdef Writer* w = <Writer*>context
     r.base ^= RECORD_BASE_EPOCH
     r.at[2] = r.base
+    cdef int64_t now_ms = w.keys.now_ms
     if not w.abandoned:
+        # Fields of hashes, too, are those of that time.
+        w.keys.now_ms = w.start_ms
         save(w, r, slot)
+        w.keys.now_ms = now_ms
 
 
 # ---- all of them
