@@ -113,7 +113,7 @@ def _as_it_went(outcome: Outcome) -> list[Args]:
 def _resolved(unit: Unit, expected: State, found: State) -> Sequence[Args]:
     """An SPOP that was not answered, as the SREM of what is missing; of too much that is missing, as nothing."""
     *before, (_, name, count) = unit.commands
-    (key,) = unit.touched or ()
+    (key,) = unit.touched or {}
     there, left = (state[key].content if key in state else frozenset() for state in (expected, found))
     if not isinstance(there, frozenset) or not isinstance(left, frozenset):
         return before
