@@ -14,6 +14,7 @@ from random import Random
 import hiredis
 
 from tests.crash.client import Client
+from tests.crash.explain import explain
 from tests.crash.load import Outcome, StalledError, run_until_killed
 from tests.crash.model import LostError, Model
 from tests.crash.subject import NotReadyError, Running, Subject
@@ -134,11 +135,8 @@ class _Rounds:
         text = [f"{type(error).__name__}: {error}", ""]
         if isinstance(error, LostError):
             for (database, name), (expected, found) in error.wrong.items():
-                text += [
-                    f"database {database}, key {name!r}",
-                    f"  expected {expected}",
-                    f"  found    {found}",
-                ]
+                text += [f"database {database}, key {name!r}"]
+                text += [f"  {line}" for line in explain(expected, found)]
         for workload, outcome in self._sent:
             text += [
                 "",

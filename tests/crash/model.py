@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tests.crash.client import Client
 from tests.crash.load import Outcome
-from tests.crash.state import State, differences, is_short_lived, read_databases, read_keys
+from tests.crash.state import State, Value, differences, is_short_lived, read_databases, read_keys
 from tests.crash.unit import Args, Key, Unit
 
 _AGAIN_SECONDS = 0.01
@@ -16,7 +16,7 @@ _AGAIN_SECONDS = 0.01
 class LostError(AssertionError):
     """What came back is no state that the server could have: the keys with what was expected and found."""
 
-    def __init__(self, why: str, wrong: dict[Key, tuple[object, object]]) -> None:
+    def __init__(self, why: str, wrong: dict[Key, tuple[Value | None, Value | None]]) -> None:
         super().__init__(why)
         self.wrong = wrong
 
@@ -93,7 +93,9 @@ class Model:
         return self._feeders[databases]
 
 
-def _described(wrong: set[Key], expected: State, found: State) -> dict[Key, tuple[object, object]]:
+def _described(
+    wrong: set[Key], expected: State, found: State
+) -> dict[Key, tuple[Value | None, Value | None]]:
     return {key: (expected.get(key), found.get(key)) for key in sorted(wrong)}
 
 
