@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from tests.crash.client import Client
 from tests.crash.explain import explain
 from tests.crash.load import Outcome, StalledError, run_until_killed
 from tests.crash.model import LostError, Model
-from tests.crash.subject import NotReadyError, Running, Subject
+from tests.crash.subject import DiedError, NotReadyError, Running, Subject
 from tests.crash.workload import Workload
 
 POLICIES = ("always", "everysec", "no")
@@ -85,7 +86,7 @@ def crash_loop(options: Options, report: Report) -> Totals:
     try:
         with _model(options.subject, directory / "model") as model:
             rounds.run(model, report)
-    except (LostError, NotReadyError, StalledError, OSError) as error:
+    except (LostError, NotReadyError, DiedError, StalledError, OSError) as error:
         raise FoundError(rounds.evidence(error)) from error
     shutil.rmtree(directory)
     return rounds.totals
@@ -112,8 +113,6 @@ class _Rounds:
         try:
             while self.totals.rounds < self._options.rounds:
                 self._load(running, control)
-                if running.alive():
-                    running.terminate()
                 self._spoil()
                 self._keep_as_killed()
                 self._kill_while_starting()
@@ -182,12 +181,10 @@ class _Rounds:
                     lambda: control.send(b"CONFIG", b"SET", b"appendfsync", policy.encode()),
                 )
             )
-        if rng.randrange(25) == 0:
-            calls.append((end_at, lambda: control.send(b"SHUTDOWN")))
-            self.totals.clean_ends += 1
-        else:
-            calls.append((end_at, running.kill))
-            self.totals.kills += 1
+        clean = rng.randrange(25) == 0
+        calls.append((end_at, running.terminate if clean else running.kill))
+        self.totals.clean_ends += clean
+        self.totals.kills += not clean
         outcomes = run_until_killed(running.socket, workloads, calls)
         control.close()
         self._sent = list(zip(workloads, outcomes, strict=True))
@@ -196,6 +193,7 @@ class _Rounds:
             self.totals.refused += outcome.refused
             self.totals.unacknowledged += len(outcome.unacknowledged)
             self.totals.transactions += sum(_TRANSACTION in unit.commands for unit in outcome.acknowledged)
+        running.require_ended(0 if clean else -signal.SIGKILL)
 
     def _kill_while_starting(self) -> None:
         """Now and then, and then at any moment, more often late, when it reads its files."""

@@ -25,6 +25,10 @@ class NotReadyError(AssertionError):
     """The server did not come up; the message has the end of its log."""
 
 
+class DiedError(AssertionError):
+    """The server ended, and nobody had told it to; the message has the end of its log."""
+
+
 @dataclass(frozen=True)
 class Subject:
     name: str
@@ -105,27 +109,25 @@ class Running:
                 raise NotReadyError(f"not ready within {READY_SECONDS_MAX:g} s\n{self.log_tail()}")
             time.sleep(_LOOK_SECONDS)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
     def kill(self) -> None:
         """SIGKILL, whatever it is doing."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def terminate(self) -> int:
-        """SIGTERM: it may close its files. Its exit status."""
+    def terminate(self) -> None:
+        """SIGTERM: it may close its files."""
         self._process.terminate()
+
+    def require_ended(self, status: int) -> None:
+        """Wait for its end. Raises DiedError when it ended in another way, NotReadyError when it does not."""
         try:
-            return self._process.wait(READY_SECONDS_MAX)
+            ended = self._process.wait(READY_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise NotReadyError(f"it did not end on SIGTERM\n{self.log_tail()}") from None
+            raise NotReadyError(f"it does not end\n{self.log_tail()}") from None
+        if ended != status:
+            raise DiedError(f"it ended with status {ended}, not {status}, under load\n{self.log_tail()}")
 
     def log_tail(self) -> str:
         return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")

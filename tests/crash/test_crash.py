@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.crash.loop import FoundError, Options, crash_loop
-from tests.crash.subject import SUBJECTS
+from tests.crash.subject import SUBJECTS, DiedError, Running
 
 
 def test_lost_bytes_are_found(tmp_path: Path) -> None:
@@ -18,3 +19,9 @@ def test_lost_bytes_are_found(tmp_path: Path) -> None:
     (kept,) = tmp_path.iterdir()
     assert "expected" in (kept / "round.txt").read_text()
     assert list((kept / "as-killed").rglob("*.aof"))
+
+
+def test_a_server_that_ends_by_itself_is_found(tmp_path: Path) -> None:
+    running = Running(["sh", "-c", "echo last words; kill -ABRT $$"], tmp_path)
+    with pytest.raises(DiedError, match=r"(?s)status -6, not -9.*last words"):
+        running.require_ended(-signal.SIGKILL)

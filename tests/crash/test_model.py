@@ -8,8 +8,10 @@ from random import Random
 import pytest
 
 from tests.crash.client import Client
+from tests.crash.explain import explain
 from tests.crash.load import Outcome
 from tests.crash.model import LostError, Model
+from tests.crash.state import Value
 from tests.crash.unit import Args, Unit
 from tests.crash.workload import Workload
 from tests.support.server import Server, redis_server
@@ -136,3 +138,22 @@ def test_few_commands_are_refused() -> None:
     with redis_server() as server:
         replies = Client(server.unix_socket).pipeline(sent(units))
     assert sum(isinstance(reply, Exception) for reply in replies) < len(replies) / 20
+
+
+def test_a_difference_is_explained() -> None:
+    def value(content: object, expires_ms: int = -1) -> Value:
+        return Value(b"any", expires_ms, content)
+
+    assert explain(value(b"a", 5), value(b"b")) == [
+        "expires_ms: expected 5, found -1",
+        "content: expected b'a', found b'b'",
+    ]
+    assert explain(value({b"f": b"1", b"g": b"2"}), value({b"f": b"1"})) == [
+        "content[b'g']: expected b'2', found None"
+    ]
+    assert explain(value(frozenset([b"a", b"b"])), value(frozenset([b"b", b"c"]))) == [
+        "content: 1 missing, 1 more: [b'a'], [b'c']"
+    ]
+    assert explain(value([b"a", b"b"]), value([b"a", b"x", b"b"]))[0] == "content: expected 2, found 3"
+    assert "from 50 on" in explain(value(b"x" * 100), value(b"x" * 50 + b"y" * 50))[0]
+    assert explain(None, value(b"a"))[0] == "expected None"
