@@ -99,6 +99,7 @@ cdef void effects_rename(Effects* e, int db, const uint8_t* key, uint64_t key_by
     cdef uint8_t* p = effects_begin(e, EFFECT_RENAME, 0, db, -1, key, key_bytes, 1 + to_key_bytes)
     p[0] = <uint8_t>to_db
     memcpy(p + 1, to_key, to_key_bytes)
+    e.renames += 1
     effects_end_image(e, to_db, to_key, to_key_bytes)
 
 
