@@ -7,13 +7,16 @@ import random
 from gapless.commands.table import COMMANDS
 from gapless.engine import effects_core
 from gapless.engine.engine import Engine
+from gapless.journal.effects import effects
 from tests.engine.commands import Client
 
 
 class ReplicatingClient(Client):
     """Bodies are taken after every `most` commands at most, and go to files that change meanwhile."""
 
-    def __init__(self, engine: Engine, protocol: int = 2, most: int = 1, segment_bytes: int = 1 << 14) -> None:
+    def __init__(
+        self, engine: Engine, protocol: int = 2, most: int = 1, segment_bytes: int = 1 << 14
+    ) -> None:
         super().__init__(engine, protocol)
         self.random = random.Random(most)
         self.most = most
@@ -31,6 +34,19 @@ class ReplicatingClient(Client):
             self.catch_up()
             self.waiting = self.random.randint(1, self.most)
         return reply
+
+    def write(self, *args: bytes | str | int) -> bool:
+        """Whether a command has effects; it may not fail."""
+        self.catch_up()
+        before = len(self.bodies)
+        reply = self(*args)
+        assert not reply.startswith(b"-"), (args, reply)
+        self.catch_up()
+        return any(body for body, _, _ in self.bodies[before:])
+
+    @staticmethod
+    def kinds(body: bytes) -> list[str]:
+        return [effect.kind for effect in effects(body)]
 
     def catch_up(self) -> None:
         body, time_ms = effects_core.take(self.engine)

@@ -58,7 +58,7 @@ cdef bint collection_open(Call* call, int how, Collection* c) noexcept nogil:
         reply_wrong_type(call)
         return False
     look_at_value(c)
-    if c.tree != NULL and c.type == TYPE_LIST and how == FIND_WRITE:
+    if c.tree != NULL and how == FIND_WRITE and (c.type == TYPE_LIST or c.type == TYPE_HASH):
         keyspace_to_change(c.keys, &c.v)
     return True
 
