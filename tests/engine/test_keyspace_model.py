@@ -477,8 +477,8 @@ def test_layout() -> None:
     assert layout() == {
         "segment": 64,
         "bucket": 64,
-        "record_16_64": 84,
-        "record_16_64_ttl": 90,
+        "record_16_64": 85,
+        "record_16_64_ttl": 91,
         "mark_database": 0x0F,
         "mark_wide_ttl": 0x10,
         "mark_key_in_extent": 0x20,

@@ -112,7 +112,7 @@ cdef bint move(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot) noexc
         return False
     p = log_at(ks.log, to)
     if r.flags & RECORD_ROOM:
-        p = record_encode(p, flags, r.marks, r.expire_ms, r.key_bytes, r.value_bytes, r.value_bytes, 0)
+        p = record_encode(p, flags, r.marks, r.base, r.expire_ms, r.key_bytes, r.value_bytes, r.value_bytes, 0)
         memcpy(p, r.key, r.key_bytes + r.value_bytes)
     else:
         memcpy(p, r.at, size)

@@ -21,6 +21,7 @@ from gapless.engine.hash_value cimport hash_expire_fields
 from gapless.engine.keyspace cimport (
     DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_field_ttl, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
+from gapless.engine.lock cimport lock_share, lock_unshare
 from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
 from gapless.engine.pages cimport pages_trim
@@ -257,10 +258,12 @@ cdef class Engine:
         self.loop.cron = NULL
         if self.on_cron is not None or threading.current_thread() is threading.main_thread():
             self.loop.cron = _cron
+        lock_share(&self.lock)
         try:
             with nogil:
                 loop_run(self.loop)
         finally:
+            lock_unshare(&self.lock)
             self.running = False
         if self.failure is not None:
             failure, self.failure = self.failure, None

@@ -147,6 +147,7 @@ cdef struct Keyspace:
     uint8_t db_index[DATABASES_MAX]     # database number -> database index (SWAPDB swaps these)
     uint64_t with_ttl[DATABASES_MAX]    # keys with a TTL, by database index
     int databases
+    uint8_t record_base                 # byte 2 of what is written as a whole (record.pxd): the journal's file, the snapshot's epoch
     uint64_t seed                       # of the hash
     int64_t now_ms                      # the command's time; keyspace_tick() renews it
     int64_t clock_override_ms           # tests: when not 0, the time

@@ -28,9 +28,9 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM, RECORD_TTL,
-    RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
-    record_trees,
+    RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM,
+    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
+    record_head_bytes, record_trees,
 )
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -362,7 +362,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
         return STATUS_FULL
     at = log_at(log, position[0])
     if likely(not flags & RECORD_EXTENT):
-        p = record_encode(at, flags, marks, expire_ms, <uint32_t>key_bytes, value_bytes, room_bytes, 0)
+        p = record_encode(at, flags, marks, ks.record_base, expire_ms, <uint32_t>key_bytes, value_bytes, room_bytes, 0)
         memcpy(p, key, key_bytes)
         p += key_bytes
         if value != NULL:
@@ -374,7 +374,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
         extent = extent_take(ks.extents, max(in_extent, 1))
         if extent == 0:
             # The room taken in the log becomes a hole, the record a dead one of no key.
-            record_encode(at, flags | RECORD_DEAD, marks, expire_ms, <uint32_t>key_bytes, 0, 0, 0)
+            record_encode(at, flags | RECORD_DEAD, marks, 0, expire_ms, <uint32_t>key_bytes, 0, 0, 0)
             log_kill(log, position[0], <uint32_t>size)
             return STATUS_FULL
         p = extent_bytes(ks.extents, extent)
@@ -383,7 +383,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
             p += key_bytes
         if value != NULL:
             memcpy(p, value, value_bytes)
-    p = record_encode(at, flags, marks, expire_ms, <uint32_t>key_bytes, value_bytes, value_bytes, extent)
+    p = record_encode(at, flags, marks, ks.record_base, expire_ms, <uint32_t>key_bytes, value_bytes, value_bytes, extent)
     if not marks & RECORD_KEY_IN_EXTENT:
         memcpy(p, key, key_bytes)
     return STATUS_OK
@@ -409,6 +409,13 @@ cdef void reload(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
 cdef inline uint32_t type_of(const Record* r) noexcept nogil:
     """The type, and what a string remembers of its making: a new record's `type`."""
     return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
+
+
+cdef inline void keep_base(Value* v, uint8_t file_of) noexcept nogil:
+    """A record written anew whose last whole image is where that of the one before is."""
+    cdef Record* r = &v.record
+    r.base = (r.base & RECORD_BASE_EPOCH) | (file_of & RECORD_BASE_FILE)
+    r.at[2] = r.base
 
 
 cdef inline void count_ttl(Keyspace* ks, int db, bint before, bint after) noexcept nogil:
@@ -497,6 +504,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
               and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
+        r.at[2] = ks.record_base
     else:
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
@@ -559,6 +567,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         point_slot(ks, v, position)
         reload(ks, v, position)
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
+        keep_base(v, old.base)
         kill(ks, &old, KEEP_TREES)
     if v.type == TYPE_STRING:
         r.at[1] |= RECORD_RAW
@@ -600,6 +609,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Status status
     cdef Record* r = &v.record
     cdef int keep = KEEP_TREES
+    cdef uint8_t base = r.base
     if expire_ms != r.expire_ms:
         # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
         if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
@@ -607,6 +617,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms, keep)
         if status != STATUS_OK:
             return status
+        keep_base(v, base)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 
@@ -646,6 +657,8 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
         memcpy(copy.data, copies, record_trees(&v.record) * sizeof(Tree))
     if move:
         copy.slot[0] = slot_with_access(copy.slot[0], access)
+        if keep:
+            keep_base(&copy, v.record.base)
     if taken:
         remove(ks, &target, keep_target)
     changed(ks, to_db, to_key, to_key_bytes, hash)

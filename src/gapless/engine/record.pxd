@@ -3,7 +3,8 @@
     offset  size  field
     0       1     bits 0-3 type, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
     1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT; strings: bit 6 RAW, bit 7 TEXT; collections: bit 6 TREES
-    2       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
+    2       1     base: bits 0-6 number, mod 128, of the journal file in which the last whole image of the key lies; bit 7 the snapshot's epoch
+    3       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
     .       1-5   key length, LEB128
     .       1-5   value length, LEB128            (neither ROOM nor EXTENT)
             8     value length u32, room u32      (ROOM: `room` bytes follow the key, the first `length` are the value)
@@ -11,13 +12,16 @@
     .       n     key bytes                       (KEY_IN_EXTENT: none here; the extent starts with the key)
     .       n     value bytes
 
-Little-endian, no alignment, no padding: a record of a 16-byte key and a 64-byte value takes 84 bytes. Rejected: the key's
+Little-endian, no alignment, no padding: a record of a 16-byte key and a 64-byte value takes 85 bytes. Rejected: the key's
 hash in the record (4 bytes a key, and splitting a bucket has to touch the record's line anyway to mend nothing else);
 a fixed header (8 bytes more for the commonest record).
 
 RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
 cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a hash, list or
 stream what it keeps behind them: the record owns their pages, as it owns an extent.
+
+The base is 0 while there is no journal. What writes the whole of a key sets it (Keyspace.record_base), what changes a part of one leaves it: see
+"Effects" in docs/design-notes.md.
 
 DEAD is set where the record lies when its slot is taken away or points elsewhere, so that the cleaner need not
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
@@ -39,6 +43,9 @@ cdef enum:
     RECORD_TEXT = 0x80           # of byte 1
     RECORD_TREES = 0x40          # of byte 1, of collections
     RECORD_MAKING_MASK = 0xc0    # of byte 1: RAW, TEXT, TREES
+    RECORD_BASE_FILE = 0x7f      # of byte 2
+    RECORD_BASE_EPOCH = 0x80     # of byte 2
+    RECORD_HEAD_BYTES_MIN = 3    # before the TTL
     TREE_BYTES = 16              # sizeof(Tree)
     STREAM_TREES = 2             # that a stream's value begins with
     LIST_NODES_BYTES = 24        # sizeof(ListNodes), see list_nodes.pxd
@@ -77,6 +84,7 @@ cdef struct Record:
     uint8_t* at             # its first byte
     uint8_t flags           # byte 0
     uint8_t marks           # byte 1
+    uint8_t base            # byte 2
     uint32_t header_bytes   # up to the key
     uint32_t key_bytes      # length of the key
     uint64_t value_bytes    # length of the value
@@ -123,8 +131,8 @@ cdef inline int64_t record_expire(const uint8_t* at) noexcept nogil:
     if not at[0] & RECORD_TTL:
         return -1
     if unlikely(at[1] & RECORD_WIDE_TTL):
-        return <int64_t>load_u64(at + 2)
-    return <int64_t>(<uint64_t>load_u32(at + 2) | (<uint64_t>at[6] << 32) | (<uint64_t>at[7] << 40))
+        return <int64_t>load_u64(at + 3)
+    return <int64_t>(<uint64_t>load_u32(at + 3) | (<uint64_t>at[7] << 32) | (<uint64_t>at[8] << 40))
 
 
 cdef inline uint32_t record_expire_bytes(const uint8_t* at) noexcept nogil:
@@ -154,11 +162,12 @@ cdef inline uint32_t record_trees_bytes(const Record* r) noexcept nogil:
 
 
 cdef inline void record_decode(uint8_t* at, Record* r) noexcept nogil:
-    cdef const uint8_t* p = at + 2 + record_expire_bytes(at)
+    cdef const uint8_t* p = at + RECORD_HEAD_BYTES_MIN + record_expire_bytes(at)
     cdef uint32_t short_length
     r.at = at
     r.flags = at[0]
     r.marks = at[1]
+    r.base = at[2]
     r.expire_ms = record_expire(at)
     p = read_varint(p, &r.key_bytes)
     r.extent = 0
@@ -192,7 +201,7 @@ cdef inline void record_decode(uint8_t* at, Record* r) noexcept nogil:
 
 cdef inline uint32_t record_head_bytes(uint32_t flags, uint32_t marks, uint32_t key_bytes, uint64_t value_bytes) noexcept nogil:
     """Bytes of the header that record_encode() writes for these."""
-    cdef uint32_t n = 2 + varint_bytes(key_bytes)
+    cdef uint32_t n = RECORD_HEAD_BYTES_MIN + varint_bytes(key_bytes)
     if flags & RECORD_TTL:
         n += 8 if marks & RECORD_WIDE_TTL else 6
     if flags & RECORD_EXTENT:
@@ -202,12 +211,13 @@ cdef inline uint32_t record_head_bytes(uint32_t flags, uint32_t marks, uint32_t 
     return n + varint_bytes(<uint32_t>value_bytes)
 
 
-cdef inline uint8_t* record_encode(uint8_t* at, uint32_t flags, uint32_t marks, int64_t expire_ms, uint32_t key_bytes,
+cdef inline uint8_t* record_encode(uint8_t* at, uint32_t flags, uint32_t marks, uint32_t base, int64_t expire_ms, uint32_t key_bytes,
                                    uint64_t value_bytes, uint64_t room_bytes, uint64_t extent) noexcept nogil:
     """Writes a header; returns where the key goes."""
-    cdef uint8_t* p = at + 2
+    cdef uint8_t* p = at + RECORD_HEAD_BYTES_MIN
     at[0] = <uint8_t>flags
     at[1] = <uint8_t>marks
+    at[2] = <uint8_t>base
     if flags & RECORD_TTL:
         if marks & RECORD_WIDE_TTL:
             store_u64(p, <uint64_t>expire_ms)
