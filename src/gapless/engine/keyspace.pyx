@@ -32,6 +32,8 @@ from gapless.engine.record cimport (
     RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
     record_head_bytes, record_trees,
 )
+from gapless.engine.tree cimport tree_prefetch_leaf
+from gapless.engine.tree_key cimport Key, hash_key, order_hashes
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
@@ -264,6 +266,21 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
         bucket = index_next(index, bucket)
         if bucket == NULL:
             return False
+
+
+cdef uint32_t keyspace_prefetch_leaf(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, const uint8_t* element,
+                                     size_t element_bytes, uint64_t* head) noexcept nogil:
+    cdef Value v
+    cdef Key wanted
+    cdef uint32_t i
+    if not find(ks, db, key, key_bytes, hash, &v) or v.trees == NULL:
+        return 0
+    for i in range(record_trees(&v.record)):
+        if order_hashes(v.trees[i].order):
+            hash_key(ks.forest, element, <uint32_t>element_bytes, &wanted)
+            head[0] = wanted.head
+            return tree_prefetch_leaf(ks.forest, &v.trees[i], &wanted)
+    return 0
 
 
 cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
