@@ -28,6 +28,8 @@ class Row:
     arity: int = -1
     flags: frozenset[str] = frozenset()
     subcommands: tuple[Row, ...] = ()
+    element: int = 0
+    waits_if_asked: bool = False
 
 
 def rows() -> tuple[Row, ...]:

@@ -20,7 +20,8 @@ def row(
     name: str, arity: int, handler: object, flags: str = "", keys: tuple[int, int, int] = (0, 0, 0)
 ) -> SimpleNamespace:
     return SimpleNamespace(
-        name=name, arity=arity, handler=handler, flags=frozenset(flags.split()), keys=keys, subcommands=()
+        name=name, arity=arity, handler=handler, flags=frozenset(flags.split()), keys=keys, subcommands=(),
+        element=0, waits_if_asked=False,
     )
 
 

@@ -195,6 +195,25 @@ class Command:
         found.add("fast" if "fast" in flags else "slow")
         return [category for category in CATEGORIES if category in found]
 
+    @property
+    def element(self) -> int:
+        """Where the first field or member is that it looks for in the key's hash or set; 0: none."""
+        at = 1
+        for arg in self.args if self.group in ("hash", "set", "sorted-set", "geo") else ():
+            if "optional" in arg.flags:
+                continue
+            at += arg.token is not None
+            for part in arg.args if arg.type == "block" else (arg,):
+                if part.name in ("field", "member"):
+                    return at
+                at += 1
+        return 0
+
+    @property
+    def waits_if_asked(self) -> bool:
+        """Whether it may make its client wait only where the word BLOCK is among its arguments."""
+        return any(arg.token == "BLOCK" for arg in self.args)
+
     def takes(self, count: int) -> bool:
         """Whether a command of `count` words fits its arity."""
         return count == self.arity if self.arity >= 0 else count >= -self.arity

@@ -24,6 +24,7 @@ cdef enum CommandFlag:
     COMMAND_PYTHON = 8192          # the handler is a Python callable: takes the GIL
     COMMAND_PROTECTED = 16384      # DEBUG: enable-debug-command says who may
     COMMAND_BLOCKING = 32768       # may make its client wait
+    COMMAND_WAITS_IF_ASKED = 65536  # but not without the word BLOCK
 
 
 cdef enum SessionFlag:
@@ -75,6 +76,7 @@ cdef struct Command:
     int key_first              # argument position of the first key; 0: none
     int key_last               # < 0 counts from the end
     int key_step
+    int element                # argument position of the first field or member looked for in the key's collection; 0: none
     Handler handler            # NULL with COMMAND_PYTHON
     void* python_handler       # borrowed reference, kept alive by the table
     uint32_t row               # its place in Dispatch.commands

@@ -36,9 +36,9 @@ cdef inline bint arg_int64(Call* call, int i, int64_t* out) noexcept nogil:
 
 
 # Whether argv[i] is this word, in any case. `upper` is in upper case.
-cdef inline bint arg_is(Call* call, int i, const char* upper) noexcept nogil:
-    cdef const uint8_t* text = call.argv[i].data
-    cdef size_t n = call.argv[i].size, at
+cdef inline bint word_is(const Arg* arg, const char* upper) noexcept nogil:
+    cdef const uint8_t* text = arg.data
+    cdef size_t n = arg.size, at
     cdef uint8_t c
     for at in range(n):
         c = text[at]
@@ -47,6 +47,10 @@ cdef inline bint arg_is(Call* call, int i, const char* upper) noexcept nogil:
         if c != <uint8_t>upper[at] or c == 0:
             return False
     return upper[n] == 0
+
+
+cdef inline bint arg_is(Call* call, int i, const char* upper) noexcept nogil:
+    return word_is(&call.argv[i], upper)
 
 
 # How a reading command looks for its key: CLIENT NO-TOUCH leaves the access field alone.

@@ -7,8 +7,8 @@ from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_ticks, lik
 from gapless.engine.call cimport (
     ALLOWED_ALL, ALLOWED_LOCAL, COMMAND_ADMIN, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_NO_AUTH,
     COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_NOT_QUEUED, COMMAND_PROTECTED, COMMAND_PYTHON, COMMAND_READONLY,
-    COMMAND_SKIP_MONITOR, COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WRITE, ERROR_KINDS, LATENCY_BUCKETS,
-    SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
+    COMMAND_SKIP_MONITOR, COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WAITS_IF_ASKED, COMMAND_WRITE, ERROR_KINDS,
+    LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
     SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Handler, Session)
 from gapless.engine.keyspace cimport Keyspace, keyspace_make_room
 from gapless.engine.reply cimport Reply, reply_error_bytes, reply_grow, reply_raw
@@ -109,10 +109,13 @@ cdef int _fill(Dispatch* d, uint32_t row, object command, object parent) except 
     c.arity = command.arity
     c.row = row
     c.key_first, c.key_last, c.key_step = command.keys
+    c.element = command.element
     for flag in command.flags:
         c.flags |= <uint32_t>(<int>_FLAGS.get(flag, 0))
     if parent is None and command.name.lower() in _NOT_QUEUED:
         c.flags |= COMMAND_NOT_QUEUED
+    if command.waits_if_asked:
+        c.flags |= COMMAND_WAITS_IF_ASKED
     if isinstance(handler, str):
         if handler.encode() not in _handlers:
             raise ValueError(f"{full}: no handler is registered as {handler}")

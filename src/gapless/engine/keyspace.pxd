@@ -222,6 +222,9 @@ cdef inline void keyspace_preserve(Keyspace* ks, Record* r, uint64_t slot) noexc
 # Brings the index bucket, then the record, of a key into the cache, for a batch of commands to come.
 cdef void keyspace_prefetch_bucket(Keyspace* ks, int db, uint64_t hash) noexcept nogil
 cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept nogil
+# Likewise, of a field or member, the leaf of the tree it would be in: its page, 0: none; *head is its hash, for tree_prefetch_element().
+cdef uint32_t keyspace_prefetch_leaf(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, const uint8_t* element,
+                                     size_t element_bytes, uint64_t* head) noexcept nogil
 
 # True when the key is there. One whose time has come is deleted (counted as expired) and reported missing.
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil

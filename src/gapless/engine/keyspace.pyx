@@ -35,10 +35,11 @@ from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
-    RECORD_ROOM,
-    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, base_of_file, record_decode, record_encode,
-    record_has_trees, record_head_bytes, record_trees,
+    RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, base_of_file, record_decode,
+    record_encode, record_has_trees, record_head_bytes, record_trees,
 )
+from gapless.engine.tree cimport tree_prefetch_leaf
+from gapless.engine.tree_key cimport Key, hash_key, order_hashes
 from gapless.engine.tree_notes cimport NOTE_NEW, note_take
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
@@ -317,6 +318,21 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
 
 cdef inline void preserve(Keyspace* ks, Value* v) noexcept nogil:
     keyspace_preserve(ks, &v.record, v.slot[0] if v.slot != NULL else 0)
+
+
+cdef uint32_t keyspace_prefetch_leaf(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, const uint8_t* element,
+                                     size_t element_bytes, uint64_t* head) noexcept nogil:
+    cdef Value v
+    cdef Key wanted
+    cdef uint32_t i
+    if not find(ks, db, key, key_bytes, hash, &v) or v.trees == NULL:
+        return 0
+    for i in range(record_trees(&v.record)):
+        if order_hashes(v.trees[i].order):
+            hash_key(ks.forest, element, <uint32_t>element_bytes, &wanted)
+            head[0] = wanted.head
+            return tree_prefetch_leaf(ks.forest, &v.trees[i], &wanted)
+    return 0
 
 
 cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:

@@ -1,7 +1,7 @@
 """The loop: sockets in and out, and the order in which clients get their turn.
 
 A turn: wait for events; read and parse what ready clients sent into a batch of requests, at most CLIENT_SHARE of each, prefetching index
-buckets on the way; prefetch the records; execute; send each client its replies at once; then a slice of background work, by what
+buckets on the way; prefetch the records; execute, with the elements of large collections that the next requests look for on their way; send each client its replies at once; then a slice of background work, by what
 the batch has left to do: while clients press, cleaning may take a third of the time, so that holes can't outgrow it. A client of
 which more has arrived than its share goes on in the next turn, after the others.
 
@@ -26,6 +26,8 @@ cdef struct Entry:
     size_t args
     size_t size
     uint64_t hash
+    uint64_t head              # hash of the element looked for
+    uint32_t leaf              # where in the key's tree it would be: a page, 0: not known
     int argc                   # -1: a protocol error, args is its number
     bint hashed
 
@@ -54,6 +56,8 @@ cdef struct Loop:
     size_t area_used
     Entry* entries
     int entry_count
+    int element_count          # of the batch: requests that look for an element of a collection
+    int leaf_tries
     char error[64]             # of the client that made a protocol error in this batch
     ArgPool pool
     Limits limits

@@ -6,8 +6,8 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_ticks, likely, unlikely
 from gapless.engine.call cimport (
-    COMMAND_BLOCKING, COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_MULTI, Call, Command, Dispatch, Session)
+    COMMAND_BLOCKING, COMMAND_NOT_QUEUED, COMMAND_PYTHON, COMMAND_WAITS_IF_ASKED, COMMAND_WRITE, SESSION_AUTHENTICATED, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_CLOSE_NOW, SESSION_MULTI, Arg, Call, Command, Dispatch, Session)
 from gapless.engine.blocked cimport blocked_expire, blocked_next_deadline_ms, blocked_serve
 from gapless.engine.cleaner cimport cleaner_has_work
 from gapless.engine.client cimport (
@@ -15,15 +15,17 @@ from gapless.engine.client cimport (
     Client, client_ask, client_check_output, client_doom, client_drop_query, client_send, client_touch,
     clients_accept, clients_check, clients_close, clients_flush, clients_free_doomed, clients_init)
 from gapless.engine.client_memory cimport client_count, client_memory_bound, client_memory_measured
-from gapless.engine.dispatch cimport dispatch_execute, dispatch_find
+from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, word_is
 from gapless.engine.keyspace cimport (
-    keyspace_background, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_tick)
+    keyspace_background, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_leaf, keyspace_prefetch_record, keyspace_tick)
 from gapless.engine.lock cimport EngineLock, lock_leave, lock_wait, lock_yield
 from gapless.engine.reply cimport reply_error
 from gapless.engine.resp cimport PARSE_MORE, PARSE_NOTHING, RESP_PADDING, Request, pool_reset, resp_parse
 from gapless.engine.sockets cimport (
     EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_DONTWAIT, MSG_PEEK, close, epoll_create1,
     epoll_event, epoll_wait, gapless_drain, gapless_epoll, gapless_eventfd, gapless_resident, gapless_signal, gapless_statm, recv)
+
+from gapless.engine.tree cimport tree_prefetch_element
 
 
 cdef enum:
@@ -36,6 +38,9 @@ cdef enum:
     BETWEEN_SLICE_NS = 50000   # while no client waits for it, but one did just now
     BETWEEN_NS = 10000000      # how long "just now" is
     CRON_NS = 100000000
+    LEAF_AHEAD = 8             # requests
+    ELEMENT_AHEAD = 4
+    LEAF_TRIES = 8             # collections without a tree, one after another, until the batch stops asking
 
 
 cdef Loop* loop_new(Dispatch* dispatch, EngineLock* lock) noexcept:
@@ -151,6 +156,27 @@ cdef inline void _bound_output(Loop* loop, Client* c) noexcept nogil:
         client_memory_bound(&loop.clients)
 
 
+cdef inline void _prefetch_leaf(Loop* loop, Entry* e) noexcept nogil:
+    cdef const Arg* argv = loop.pool.args + e.args
+    e.leaf = 0
+    if loop.leaf_tries > 0 and e.hashed and e.command.element != 0 and e.command.element < e.argc:
+        e.leaf = keyspace_prefetch_leaf(loop.dispatch.keys, e.client.session.db, argv[e.command.key_first].data,
+                                        argv[e.command.key_first].size, e.hash, argv[e.command.element].data,
+                                        argv[e.command.element].size, &e.head)
+        loop.leaf_tries = LEAF_TRIES if e.leaf else loop.leaf_tries - 1
+
+
+cdef inline void _prefetch_ahead(Loop* loop, int i) noexcept nogil:
+    """While request i is executed, the element of a later one comes along, and the leaf of one later still."""
+    cdef Entry* e
+    if i + LEAF_AHEAD < loop.entry_count:
+        _prefetch_leaf(loop, &loop.entries[i + LEAF_AHEAD])
+    if i + ELEMENT_AHEAD < loop.entry_count:
+        e = &loop.entries[i + ELEMENT_AHEAD]
+        if e.leaf:
+            tree_prefetch_element(loop.dispatch.keys.forest, e.leaf, e.head)
+
+
 cdef void _run_batch(Loop* loop) noexcept nogil:
     cdef int i
     cdef Entry* e
@@ -163,11 +189,21 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
             e = &loop.entries[i]
             if e.hashed:
                 keyspace_prefetch_record(d.keys, e.client.session.db, e.hash)
+    if loop.element_count > 1:
+        # Where collections are packed there is nothing to bring, and a batch asks only once.
+        loop.leaf_tries = max(loop.leaf_tries, 1)
+        for i in range(min(LEAF_AHEAD, count)):
+            _prefetch_leaf(loop, &loop.entries[i])
+        for i in range(min(ELEMENT_AHEAD, count)):
+            if loop.entries[i].leaf:
+                tree_prefetch_element(loop.dispatch.keys.forest, loop.entries[i].leaf, loop.entries[i].head)
     # Where the first command's time begins: not with what was read, sent and cleaned since the last one.
     d.tick = clock_ticks()
     for i in range(count):
         e = &loop.entries[i]
         c = e.client
+        if loop.element_count > 1:
+            _prefetch_ahead(loop, i)
         if unlikely(c.session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)):
             continue
         if unlikely(e.argc < 0):
@@ -191,6 +227,7 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
         if unlikely(d.ready_keys != 0):
             blocked_serve(d)
     loop.entry_count = 0
+    loop.element_count = 0
     loop.stats.batches += 1
     pool_reset(&loop.pool)
     clients_flush(&loop.clients)
@@ -211,6 +248,18 @@ cdef inline bint _held_back(Loop* loop, Client* c, Command* command) noexcept no
     if command.flags & COMMAND_NOT_QUEUED:
         return (c.session.multi_flags & COMMAND_WRITE) != 0
     return (command.flags & COMMAND_WRITE) != 0 and not c.session.flags & SESSION_MULTI
+
+
+cdef bint _ends_part(const Command* command, const Arg* argv, int argc) noexcept nogil:
+    """Whether what the client asks for besides has to wait for its end: it may change how the rest is to be read, be answered by somebody
+    else's pause, or make the rest wait."""
+    cdef int i
+    if not command.flags & COMMAND_WAITS_IF_ASKED:
+        return True
+    for i in range(1, argc):
+        if word_is(&argv[i], b"BLOCK"):
+            return True
+    return False
 
 
 cdef size_t _parse(Loop* loop, Client* c, const uint8_t* data, size_t n) noexcept nogil:
@@ -270,13 +319,14 @@ cdef size_t _parse(Loop* loop, Client* c, const uint8_t* data, size_t n) noexcep
         e.hashed = False
         if likely(command != NULL):
             first = command.key_first
+            loop.element_count += command.element != 0
             if first > 0 and first < request.argc:
                 e.hash = keyspace_hash(d.keys, loop.pool.args[request.args + first].data,
                                        loop.pool.args[request.args + first].size)
                 e.hashed = True
                 keyspace_prefetch_bucket(d.keys, c.session.db, e.hash)
-            if unlikely(command.flags & (COMMAND_PYTHON | COMMAND_BLOCKING)):
-                # It may change how the rest is to be read, be answered by somebody else's pause, or make the rest wait.
+            if unlikely(command.flags & (COMMAND_PYTHON | COMMAND_BLOCKING)) and _ends_part(
+                    command, loop.pool.args + request.args, request.argc):
                 share = 0
         client_touch(c)
     return at

@@ -38,6 +38,10 @@ cdef struct Place:
 
 # The first element that is not less than the key; place.found: it has this key. O(log n).
 cdef bint tree_find(const Forest* f, const Tree* t, const Key* key, Place* place) noexcept nogil
+# For orders by hash, of a batch of look-ups to come: brings the leaf into the cache that a key leads to, and returns its page, 0: none; then, once
+# that is there, the element. The tree may be changed in between, within the batch.
+cdef uint32_t tree_prefetch_leaf(const Forest* f, const Tree* t, const Key* key) noexcept nogil
+cdef void tree_prefetch_element(const Forest* f, uint32_t page, uint64_t head) noexcept nogil
 # The element of this rank; rank == count is the place after the last. False beyond. O(log n).
 cdef bint tree_at(const Forest* f, const Tree* t, uint64_t rank, Place* place) noexcept nogil
 cdef uint64_t tree_rank(const Forest* f, const Tree* t, const Place* place) noexcept nogil

@@ -2,9 +2,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, prefetch, unlikely
 from gapless.engine.extent cimport extent_bytes, extent_give, extent_take
-from gapless.engine.forest cimport ORDER_BYTES, ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, Forest, Tree, node_at
+from gapless.engine.forest cimport (
+    ORDER_BYTES, ORDER_FIELD, ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, Forest, Tree, node_at,
+)
 from gapless.engine.node cimport (
-    NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, inner_extent, inner_own_extent, item_begin,
+    NODE_HEADER_BYTES, NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, inner_extent, inner_own_extent, item_begin,
     item_extent, item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger,
     node_gap, node_insert, node_item, node_remove, node_suits, node_wide,
 )
@@ -19,6 +21,7 @@ from gapless.engine.tree_notes cimport (
 
 cdef enum:
     DIRECTORY_LINES = 4        # of a node, prefetched on the way down
+    LEAF_LINES = 6             # of a leaf, prefetched for a batch
 
 
 # ---- the way down
@@ -144,6 +147,33 @@ cdef bint tree_find(const Forest* f, const Tree* t, const Key* key, Place* place
     place.at[0] = <uint16_t>leaf_search(f, order, node_at(f, page), key, &found)
     place.found = found
     return found
+
+
+cdef uint32_t tree_prefetch_leaf(const Forest* f, const Tree* t, const Key* key) noexcept nogil:
+    cdef uint32_t page = t.root
+    cdef int level = t.height, i
+    cdef Node* node
+    if level == 0:
+        return page
+    while level > 0:
+        node = node_at(f, page)
+        page = inner_child(node, inner_search(f, t.order, node, key))
+        level -= 1
+    for i in range(LEAF_LINES):
+        prefetch(<const uint8_t*>node_at(f, page) + i * 64)
+    return page
+
+
+cdef void tree_prefetch_element(const Forest* f, uint32_t page, uint64_t head) noexcept nogil:
+    cdef Node* node = node_at(f, page)
+    cdef uint32_t at
+    # By now it may be another's node, or nobody's.
+    if node.kind & (NODE_LEVEL_MASK | NODE_NARROW) or NODE_HEADER_BYTES + node.count * 4 > 1 << f.pages.page_shift:
+        return
+    at = first_of_finger(ORDER_FIELD, node, node_finger(node, head))
+    if at < node.count:
+        prefetch(node_item(node, at))
+        prefetch(node_item(node, at) + 63)
 
 
 cdef bint tree_at(const Forest* f, const Tree* t, uint64_t rank, Place* place) noexcept nogil:
