@@ -23,6 +23,15 @@ class JournalError(GaplessError, NotImplementedError):
     """A store that lasts was asked for; this version keeps its keys in memory only."""
 
 
+class RdbError(GaplessError):
+    """A dump.rdb that can't be read; `offset` is where, bytes from its beginning."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} (offset {offset})")
+        self.reason = reason
+        self.offset = offset
+
+
 class ClosedError(GaplessError):
     """The store was closed."""
 

@@ -212,6 +212,8 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
 
         config = Config()
         config.load([part for name, value in self._options.items() for part in (f"--{name}", value)])
+        # A program's store is saved when the program says so.
+        config.values["save"] = self._options.get("save", "")
         server = Server(self._engine, config)
         self._engine.server = server
         self._engine.load_commands(COMMANDS)

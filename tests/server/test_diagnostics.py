@@ -324,9 +324,9 @@ def test_debug_change_repl_id(store: Store) -> None:
     assert store.info("replication")["master_replid"] != before
 
 
-def test_debug_reload_has_nothing_to_reload(store: Store) -> None:
+def test_debug_reload_is_for_servers(store: Store) -> None:
     assert "only supports" in str(store("DEBUG", "RELOAD", "foo"))
-    assert store("DEBUG", "RELOAD") == "-ERR there is nothing to reload: the store is in memory only"
+    assert store("DEBUG", "RELOAD") == "-ERR the store belongs to a program, and to no server"
 
 
 # ---- the rest

@@ -14,7 +14,7 @@ from gapless.engine.index cimport (
     slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport (
-    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_hash_at,
+    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_hash_at, keyspace_preserve,
     keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
@@ -88,6 +88,7 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
     cdef uint32_t db_index = r.marks & RECORD_DB_MASK, i
     cdef Tree* trees
     if slot != NULL:
+        keyspace_preserve(ks, r, slot[0])
         if ks.watchers > 0 or ks.awaited > 0 or ks.effects != NULL:
             tell(ks, r, hash)
         if r.flags & RECORD_TTL:
@@ -106,6 +107,16 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
             tree_retire(ks.forest, &trees[i])
     if r.extent:
         extent_give(ks.extents, r.extent)
+
+
+cdef void preserve_flushed(Keyspace* ks, Record* r, uint64_t position, uint64_t hash) noexcept nogil:
+    """For a record of a flushed database: it may have been flushed before the snapshot began."""
+    cdef int i
+    for i in range(ks.retired_count):
+        if (ks.retired[i].saving and ks.retired[i].db_index == r.marks & RECORD_DB_MASK
+                and index_find_position(ks.retired[i].index, hash, position) != NULL):
+            keyspace_preserve(ks, r, 0)
+            return
 
 
 cdef bint move(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot) noexcept nogil:
@@ -157,6 +168,8 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             position = <uint64_t>(group[i].at - ks.arena.base)
             slot = index_find_position(ks.index[group[i].marks & RECORD_DB_MASK], hashes[i], position)
             if slot == NULL:
+                if unlikely(ks.on_unsaved != NULL):
+                    preserve_flushed(ks, &group[i], position, hashes[i])
                 drop(ks, &group[i], position, NULL, hashes[i])
             elif group[i].expire_ms >= 0 and group[i].expire_ms <= ks.now_ms and ks.active_expire:
                 drop(ks, &group[i], position, slot, hashes[i])
@@ -243,6 +256,8 @@ cdef bint uncount_retired(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
                     continue
                 record_decode(log_at(ks.log, slot_position(bucket[i])), &r)
                 if not r.flags & RECORD_DEAD:
+                    if retired.saving:
+                        keyspace_preserve(ks, &r, 0)
                     drop(ks, &r, slot_position(bucket[i]), NULL, 0)
             bucket = index_next(index, bucket)
         retired.bucket += 1
@@ -423,6 +438,9 @@ cdef bint clean(Keyspace* ks, int64_t deadline_ns, bint idle) noexcept nogil:
 
 cdef bint tidy_indexes(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     cdef int i, steps = 0
+    if ks.on_unsaved != NULL:
+        # A snapshot walks the buckets upwards, and shrinking takes keys down.
+        return False
     for i in range(ks.databases):
         while index_shrink(ks.index[i], keyspace_hash_at, ks):
             steps += 1

@@ -474,6 +474,13 @@ cdef void reply_wrong_arity(Call* call) noexcept nogil:
     reply_error(call.reply, text)
 
 
+cdef bint _writes(const Call* call, const Command* c) noexcept nogil:
+    """Whether a command is refused when nothing may be written: PING is, too, so that who asks for the server's health hears of it."""
+    if c.flags & COMMAND_NOT_QUEUED:
+        return call.session.multi_flags & COMMAND_WRITE != 0 and c.name[0] == c'e'
+    return c.flags & COMMAND_WRITE != 0 or memcmp(c.name, b"ping", 5) == 0
+
+
 cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
     cdef Command* c = call.command
     cdef Session* session = call.session
@@ -502,6 +509,12 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
         if unlikely(not keyspace_make_room(d.keys, size if size > ROOM_BYTES_MIN else ROOM_BYTES_MIN)):
             _reject_text(d, call, b"OOM command not allowed when used memory > 'maxmemory'.")
             return
+    if unlikely(d.writes_refused != NULL) and _writes(call, c):
+        _reject_text(d, call, d.writes_refused)
+        return
+    if unlikely(d.loading) and not c.flags & COMMAND_LOADING:
+        _reject_text(d, call, b"LOADING Redis is loading the dataset in memory")
+        return
     if unlikely(session.flags & SESSION_MULTI) and not c.flags & COMMAND_NOT_QUEUED:
         d.queue(call)
         return

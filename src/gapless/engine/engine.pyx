@@ -423,7 +423,7 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
+        maxmemory_clients (bytes), loading (only commands that may run meanwhile), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
         ordered_keys, clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
@@ -433,7 +433,24 @@ cdef class Engine:
         finally:
             self.leave()
 
+    def refuse_writes(self, str error):
+        """From now on commands that write are refused with this error reply; None: they may again."""
+        self.enter()
+        self.writes_refused = None if error is None else error.encode()
+        self.dispatch.writes_refused = NULL if error is None else PyBytes_AS_STRING(self.writes_refused)
+        self.leave()
+
     # ---- statistics
+
+    @property
+    def dirty(self):
+        """Changes of keys since the start."""
+        return self.keys.stats.dirty
+
+    @property
+    def calls(self):
+        """Commands executed since the start, or CONFIG RESETSTAT."""
+        return self.dispatch.calls
 
     def stats(self, bint walk=True):
         """Every counter of the engine, by name: bytes, keys, ns and times since the start, as the name says.

@@ -12,7 +12,7 @@ from gapless.engine.extent cimport Extents
 from gapless.engine.forest cimport Forest, Tree
 from gapless.engine.index cimport Index
 from gapless.engine.log cimport Log
-from gapless.engine.record cimport TREE_BYTES, Record, record_trees
+from gapless.engine.record cimport RECORD_BASE_EPOCH, TREE_BYTES, Record, record_trees
 
 
 cdef enum:
@@ -71,6 +71,7 @@ cdef struct Retired:
     uint64_t bucket               # next to walk
     uint64_t sequence             # segments born later than this hold none of its records
     int db_index                  # what its records carry
+    bint saving                   # a snapshot was being taken, which those of them that it has not saved belong to
 
 
 cdef struct Cleaner:
@@ -172,6 +173,9 @@ cdef struct Keyspace:
     uint32_t awaited
     void (*on_awaited)(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, bint gone) noexcept nogil
     void* on_awaited_context
+    # While a snapshot is taken: called with a record that it has not saved yet, before it changes or goes. See "Snapshots" in design-notes.
+    void (*on_unsaved)(void* context, Record* r, uint64_t slot) noexcept nogil
+    void* on_unsaved_context
     OrderedKeys ordered
     FieldsDue fields
     Retired retired[64]
@@ -205,6 +209,15 @@ cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
 # ---- one key. `hash` is keyspace_hash() of the key; db is the client's number.
 cdef inline uint64_t keyspace_hash(const Keyspace* ks, const uint8_t* key, size_t n) noexcept nogil:
     return hash_bytes(key, n, ks.seed)
+
+cdef inline bint keyspace_is_saved(const Keyspace* ks, const Record* r) noexcept nogil:
+    """Whether what a snapshot wants of the record is in it; True without one."""
+    return ks.on_unsaved == NULL or (r.at[2] ^ ks.record_base) & RECORD_BASE_EPOCH == 0
+
+# REQUIRED before anything of a record changes where it lies, or it goes. slot: what the index has of it; 0: nothing, or not known.
+cdef inline void keyspace_preserve(Keyspace* ks, Record* r, uint64_t slot) noexcept nogil:
+    if unlikely(not keyspace_is_saved(ks, r)):
+        ks.on_unsaved(ks.on_unsaved_context, r, slot)
 
 # Brings the index bucket, then the record, of a key into the cache, for a batch of commands to come.
 cdef void keyspace_prefetch_bucket(Keyspace* ks, int db, uint64_t hash) noexcept nogil

@@ -34,7 +34,8 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM,
+    HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
+    RECORD_ROOM,
     RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, base_of_file, record_decode, record_encode,
     record_has_trees, record_head_bytes, record_trees,
 )
@@ -314,6 +315,10 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
+cdef inline void preserve(Keyspace* ks, Value* v) noexcept nogil:
+    keyspace_preserve(ks, &v.record, v.slot[0] if v.slot != NULL else 0)
+
+
 cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
     cdef uint32_t i
     for i in range(count):
@@ -337,6 +342,7 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     cdef Index* index = index_of(ks, v.db)
     cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
+    keyspace_preserve(ks, &v.record, slot[0])
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
@@ -359,6 +365,11 @@ cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
     changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
 
 
+cdef inline bint readers_change(const Value* v) noexcept nogil:
+    """Whether who reads it may change it where it lies: takes away fields whose time has come."""
+    return v.type == TYPE_HASH and v.trees != NULL and v.trees[0].marks & HASH_EXPIRIES != 0
+
+
 cdef bint keyspace_look(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
     return find(ks, db, key, key_bytes, hash, out) and not has_expired(ks, &out.record)
 
@@ -373,6 +384,8 @@ cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_byt
             ks.stats.hits += 1
         else:
             ks.stats.misses += 1
+    if unlikely(ks.on_unsaved != NULL) and there and (how == FIND_WRITE or (how != FIND_PEEK and readers_change(out))):
+        keyspace_preserve(ks, &out.record, out.slot[0])
     if there and how <= FIND_WRITE:
         access_renew(ks, out.slot)
     return there
@@ -548,6 +561,7 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
+    preserve(ks, v)
     if v.type == TYPE_HASH or (type & RECORD_TYPE_MASK) == TYPE_HASH:
         due_before = record_fields_due(r, v.data)
         due = value_fields_due(type, value)
@@ -582,6 +596,7 @@ cdef Status keyspace_rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     # What is cut off an extent is gone, what is cut off a record lies there until the command ends.
     cdef bint before_lasts = not v.record.flags & RECORD_EXTENT
     cdef Status status
+    preserve(ks, v)
     if value_bytes != v.size:
         status = keyspace_resize(ks, v, key, key_bytes, value_bytes)
         if unlikely(status != STATUS_OK):
@@ -620,6 +635,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     INVARIANT(v.trees == NULL or size >= record_trees(r) * sizeof(Tree))
+    preserve(ks, v)
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -678,6 +694,7 @@ cdef void keyspace_marked(Keyspace* ks, Value* v, const uint8_t* key, size_t key
 
 
 cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
     keyspace_recorded(ks, v, key, key_bytes)
     changed(ks, v.db, key, key_bytes, v.hash)
 
@@ -685,7 +702,7 @@ cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t ke
 cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t before_bytes, uint64_t offset,
                               uint64_t put) noexcept nogil:
     cdef uint64_t begin = min(offset, before_bytes), end = offset + put
-    INVARIANT(v.trees == NULL)
+    INVARIANT(v.trees == NULL and keyspace_is_saved(ks, &v.record))
     if unlikely(ks.effects != NULL) and not effects_patch(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size,
                                                           begin, min(end, before_bytes) - begin, end - begin):
         v.record.at[2] = ks.record_base
@@ -693,6 +710,7 @@ cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t
 
 
 cdef void keyspace_touched_since(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* before) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
     if unlikely(ks.effects != NULL) and not effects_rewrite(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size,
                                                             before, v.size):
         v.record.at[2] = ks.record_base
@@ -731,6 +749,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Record* r = &v.record
     cdef int keep = KEEP_TREES
     cdef uint8_t base = r.base
+    preserve(ks, v)
     if expire_ms != r.expire_ms:
         # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
         if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
@@ -907,6 +926,7 @@ cdef void flush(Keyspace* ks, int db) noexcept nogil:
     retired.bucket = 0
     retired.db_index = i
     retired.sequence = ks.log.sequence
+    retired.saving = ks.on_unsaved != NULL
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
     ordered_flush(ks, i)

@@ -95,6 +95,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.query_bytes_max = value
     elif name == "protected_mode":
         loop.clients.protected_mode = value
+    elif name == "loading":
+        loop.dispatch.loading = value
     elif name == "password_required":
         loop.dispatch.password_required = value
     elif name == "maxmemory_clients":

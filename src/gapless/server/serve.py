@@ -98,7 +98,13 @@ def _run(config: Config) -> int:
 
     def end(number: int, frame: FrameType | None) -> None:
         log.warning("Received %s, shutting down...", signal.Signals(number).name)
-        server.shut_down()
+        option = "shutdown-on-sigterm" if number == signal.SIGTERM else "shutdown-on-sigint"
+        words = config.text(option).split()
+        wanted = True if "save" in words else False if "nosave" in words else None
+        if server.persistence.end(wanted) or "force" in words:
+            server.shut_down()
+        else:
+            log.warning("Error trying to save the DB, can't exit")
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -106,6 +112,7 @@ def _run(config: Config) -> int:
     if tcp:
         log.notice("Running mode=standalone, port=%d.", config.number("port"))
     log.notice("Server initialized")
+    server.persistence.load()
     if tcp:
         log.notice("Ready to accept connections tcp")
     if unix:
@@ -121,7 +128,7 @@ def _run(config: Config) -> int:
                 except FileNotFoundError:
                     pass
     log.warning("gapless is now ready to exit, bye bye...")
-    return 0
+    return server.exit_status
 
 
 def _listen(config: Config) -> tuple[list[socket.socket], list[socket.socket]]:

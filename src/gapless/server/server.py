@@ -10,6 +10,7 @@ import time
 from gapless.server import latency, listeners, log, measures, slowlog
 from gapless.server.config import Config, OptionError
 from gapless.server.config_options import BY_NAME
+from gapless.server.persistence import Persistence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ class Server:
         self.started = time.time()
         self.pid = os.getpid()
         self.stopping = False
+        self.exit_status = 0
         # Descriptors of the TCP sockets it listens on.
         self.tcp: list[int] = []
         # Of holes, in thousandths of the log: where the cleaner starts, where it gives its all, where it ends
         # when there is nothing else to do; and the bytes below which it does nothing.
+        self.persistence = Persistence(self)
         stats = engine.stats()
         self._holes = tuple(stats[f"cleaner_holes_{name}"] for name in ("start", "full", "idle", "bytes_min"))
 
@@ -85,6 +88,8 @@ class Server:
             engine.configure(ordered_keys=config.flag("ordered-keys"))
         if has("activedefrag"):
             engine.configure(active_defrag=config.flag("activedefrag"))
+        if has("save", "stop-writes-on-bgsave-error"):
+            self.persistence.apply()
         self._apply_cleaning(has)
         if changed is not None:
             self._apply_now(changed)
@@ -176,6 +181,7 @@ class Server:
         measures.sample(self.engine)
         slowlog.collect(self.engine, self)
         latency.collect(self.engine)
+        self.persistence.cron()
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
@@ -185,6 +191,11 @@ class Server:
         """End after this turn of the loop."""
         self.stopping = True
         self.engine.stop()
+
+    def fail(self) -> None:
+        """End with exit status 1."""
+        self.exit_status = 1
+        self.shut_down()
 
     @property
     def uptime(self) -> int:
