@@ -259,7 +259,8 @@ cdef RootBefore* find_root(Effects* e, uint64_t key_hash, const uint8_t* trees) 
 cdef void effects_root(Effects* e, uint64_t key_hash, const uint8_t* value, uint64_t value_bytes, uint64_t trees_bytes) noexcept nogil:
     cdef RootBefore* root
     cdef uint64_t n = value_bytes - trees_bytes
-    effects_trees_gone_roots(e, value)
+    forget_roots(e, value)
+    forget_roots_of_key(e, key_hash)
     if n > <uint64_t>ROOT_BYTES_MAX:
         return
     root = &e.roots[e.root_next]
@@ -270,7 +271,15 @@ cdef void effects_root(Effects* e, uint64_t key_hash, const uint8_t* value, uint
     memcpy(root.copy, value + trees_bytes, n)
 
 
-cdef void effects_trees_gone_roots(Effects* e, const uint8_t* trees) noexcept nogil:
+cdef void forget_roots_of_key(Effects* e, uint64_t key_hash) noexcept nogil:
+    """Those of a record that has lain elsewhere: what they say may be of long ago."""
+    cdef int i
+    for i in range(ROOTS_KEPT):
+        if e.roots[i].key_hash == key_hash:
+            e.roots[i].trees = NULL
+
+
+cdef void forget_roots(Effects* e, const uint8_t* trees) noexcept nogil:
     cdef int i
     for i in range(ROOTS_KEPT):
         if e.roots[i].trees == trees:
@@ -281,7 +290,7 @@ cdef void effects_trees_moved(Effects* e, const uint8_t* trees, uint64_t trees_b
     cdef int i
     if trees == to:
         return
-    effects_trees_gone_roots(e, to)
+    forget_roots(e, to)
     for i in range(ROOTS_KEPT):
         if e.roots[i].trees == trees:
             e.roots[i].trees = to
@@ -289,7 +298,7 @@ cdef void effects_trees_moved(Effects* e, const uint8_t* trees, uint64_t trees_b
 
 
 cdef void effects_trees_gone(Effects* e, const uint8_t* trees, uint64_t trees_bytes) noexcept nogil:
-    effects_trees_gone_roots(e, trees)
+    forget_roots(e, trees)
     if e.notes.count:
         notes_forget(e.notes, trees, trees_bytes)
 
@@ -389,6 +398,8 @@ cdef bint effects_change(Effects* e, uint32_t type, int db, const uint8_t* key, 
             memcpy(root.copy, value + trees_bytes, behind)
         else:
             root.trees = NULL
+    else:
+        forget_roots_of_key(e, key_hash)
     return True
 
 
