@@ -69,6 +69,7 @@ class ReplicatingClient(Client):
             copied = effects_core.held(self.copy, db)
             for key in held.keys() | copied.keys():
                 assert held.get(key) == copied.get(key), (db, key)
+        assert Client(self.copy)("DEBUG", "DIGEST") == Client(self.engine)("DEBUG", "DIGEST")
         assert self.engine.check() is None
         assert self.copy.check() is None
 

@@ -11,10 +11,17 @@ from gapless.engine.tree_notes cimport (
     note_is_of, notes_forget, notes_free, notes_moved, notes_new,
 )
 
+cdef extern from * nogil:
+    int __builtin_ctzll(unsigned long long v)
+    int __builtin_clzll(unsigned long long v)
+
 cdef enum:
     ROOM_BYTES = 1 << 16       # of a batch at first
     ROOM_KEPT = 4 << 20        # a larger one is given back when it has been written
+    SPLICE_HEAD_BYTES = 3      # at least
     SPLICE_HEAD_BYTES_MAX = 15
+    STRETCH_BYTES = 64         # compared at a time
+    ROOT_REFRESHED_MAX = 64    # of a larger one no second change is expected in a command
     PACKED_COUNTS_BYTES = 2    # at the front of a packed collection: marks and number of elements
     WHOLE_ROOT_BYTES = 8
     TREE_SHIFT = 4             # Trees take 16 bytes
@@ -143,6 +150,12 @@ cdef void effects_put(Effects* e, uint32_t type, int db, int64_t expire_ms, cons
 
 # ---- splices
 
+cdef inline uint64_t load_few(const uint8_t* p, uint64_t n) noexcept nogil:
+    cdef uint64_t v = 0
+    memcpy(&v, p, n)
+    return v
+
+
 cdef inline uint8_t* write_splice(uint8_t* p, uint64_t go_on, uint64_t cut, const uint8_t* put, uint64_t n) noexcept nogil:
     p = write_varint(write_varint(write_varint(p, <uint32_t>go_on), <uint32_t>cut), <uint32_t>n)
     memcpy(p, put, n)
@@ -161,40 +174,62 @@ cdef bint effects_patch(Effects* e, uint32_t type, int db, int64_t expire_ms, co
 
 cdef uint8_t* diff_counts(uint8_t* p, const uint8_t* before, const uint8_t* value, uint64_t n, uint64_t* done) noexcept nogil:
     """Splices for the numbers that are others: each as much as differs. `done`: up to where the last one led."""
-    cdef uint64_t i = 0, begin
+    cdef uint64_t i = 0, begin = 0, end = 0, difference, first, width
     while i < n:
-        if n - i >= 8 and load_u64(before + i) == load_u64(value + i):
-            i += 8
-            continue
-        if before[i] == value[i]:
-            i += 1
-            continue
-        begin = i
-        # Up to three equal bytes between two differences cost less than a splice of their own.
-        while i < n and (before[i] != value[i] or (i + 1 < n and before[i + 1] != value[i + 1])
-                         or (i + 2 < n and before[i + 2] != value[i + 2])):
-            i += 1
-        p = write_splice(p, begin - done[0], i - begin, value + begin, i - begin)
-        done[0] = i
+        width = min(n - i, 8)
+        if likely(width == 8):
+            difference = load_u64(before + i) ^ load_u64(value + i)
+        else:
+            difference = load_few(before + i, width) ^ load_few(value + i, width)
+        if difference:
+            first = i + __builtin_ctzll(difference) // 8
+            # What is equal between two of them costs less than a splice of its own.
+            if end and first - end > <uint64_t>SPLICE_HEAD_BYTES:
+                p = write_splice(p, begin - done[0], end - begin, value + begin, end - begin)
+                done[0] = end
+                end = 0
+            if end == 0:
+                begin = first
+            end = i + 8 - __builtin_clzll(difference) // 8
+        i += 8
+    if end:
+        p = write_splice(p, begin - done[0], end - begin, value + begin, end - begin)
+        done[0] = end
     return p
+
+
+cdef uint64_t alike(const uint8_t* a, const uint8_t* b, uint64_t n) noexcept nogil:
+    """How many bytes are the same from the front on."""
+    cdef uint64_t same = 0
+    while same + STRETCH_BYTES <= n and memcmp(a + same, b + same, STRETCH_BYTES) == 0:
+        same += STRETCH_BYTES
+    while same + 8 <= n and load_u64(a + same) == load_u64(b + same):
+        same += 8
+    while same < n and a[same] == b[same]:
+        same += 1
+    return same
+
+
+cdef uint64_t alike_behind(const uint8_t* a, const uint8_t* b, uint64_t n) noexcept nogil:
+    """How many bytes are the same before these ends."""
+    cdef uint64_t same = 0
+    while same + 8 <= n and load_u64(a - same - 8) == load_u64(b - same - 8):
+        same += 8
+    while same < n and a[-1 - <int64_t>same] == b[-1 - <int64_t>same]:
+        same += 1
+    return same
 
 
 cdef uint64_t diff(Effects* e, const uint8_t* before, uint64_t before_bytes, const uint8_t* value, uint64_t value_bytes,
                    uint64_t counts_bytes) noexcept nogil:
     """Splices that make the one of the other, in the scratch: single numbers at the front, one stretch behind them. Their length."""
     cdef uint64_t front = min(counts_bytes, min(before_bytes, value_bytes)), done = 0, same, tail, common
-    # Splices of single numbers are three equal bytes apart, and take three bytes more than they put.
+    # Splices of single numbers are more than three equal bytes apart, and take about three bytes more than they put.
     cdef uint8_t* start = scratch(e, 2 * front + value_bytes + 4 * SPLICE_HEAD_BYTES_MAX)
     cdef uint8_t* p = diff_counts(start, before, value, front, &done)
     common = min(before_bytes, value_bytes) - front
-    same = 0
-    while same + 8 <= common and load_u64(before + front + same) == load_u64(value + front + same):
-        same += 8
-    while same < common and before[front + same] == value[front + same]:
-        same += 1
-    tail = 0
-    while tail < common - same and before[before_bytes - 1 - tail] == value[value_bytes - 1 - tail]:
-        tail += 1
+    same = alike(before + front, value + front, common)
+    tail = alike_behind(before + before_bytes, value + value_bytes, common - same)
     same += front
     if before_bytes - same - tail or value_bytes - same - tail:
         p = write_splice(p, same - done, before_bytes - same - tail, value + same, value_bytes - same - tail)
@@ -224,7 +259,8 @@ cdef RootBefore* find_root(Effects* e, uint64_t key_hash, const uint8_t* trees) 
 cdef void effects_root(Effects* e, uint64_t key_hash, const uint8_t* value, uint64_t value_bytes, uint64_t trees_bytes) noexcept nogil:
     cdef RootBefore* root
     cdef uint64_t n = value_bytes - trees_bytes
-    effects_trees_gone_roots(e, value)
+    forget_roots(e, value)
+    forget_roots_of_key(e, key_hash)
     if n > <uint64_t>ROOT_BYTES_MAX:
         return
     root = &e.roots[e.root_next]
@@ -235,7 +271,15 @@ cdef void effects_root(Effects* e, uint64_t key_hash, const uint8_t* value, uint
     memcpy(root.copy, value + trees_bytes, n)
 
 
-cdef void effects_trees_gone_roots(Effects* e, const uint8_t* trees) noexcept nogil:
+cdef void forget_roots_of_key(Effects* e, uint64_t key_hash) noexcept nogil:
+    """Those of a record that has lain elsewhere: what they say may be of long ago."""
+    cdef int i
+    for i in range(ROOTS_KEPT):
+        if e.roots[i].key_hash == key_hash:
+            e.roots[i].trees = NULL
+
+
+cdef void forget_roots(Effects* e, const uint8_t* trees) noexcept nogil:
     cdef int i
     for i in range(ROOTS_KEPT):
         if e.roots[i].trees == trees:
@@ -246,7 +290,7 @@ cdef void effects_trees_moved(Effects* e, const uint8_t* trees, uint64_t trees_b
     cdef int i
     if trees == to:
         return
-    effects_trees_gone_roots(e, to)
+    forget_roots(e, to)
     for i in range(ROOTS_KEPT):
         if e.roots[i].trees == trees:
             e.roots[i].trees = to
@@ -254,7 +298,7 @@ cdef void effects_trees_moved(Effects* e, const uint8_t* trees, uint64_t trees_b
 
 
 cdef void effects_trees_gone(Effects* e, const uint8_t* trees, uint64_t trees_bytes) noexcept nogil:
-    effects_trees_gone_roots(e, trees)
+    forget_roots(e, trees)
     if e.notes.count:
         notes_forget(e.notes, trees, trees_bytes)
 
@@ -349,11 +393,13 @@ cdef bint effects_change(Effects* e, uint32_t type, int db, const uint8_t* key, 
     if count:
         notes_forget(e.notes, value, trees_bytes)
     if root != NULL:
-        if behind <= <uint64_t>ROOT_BYTES_MAX:
+        if behind <= <uint64_t>ROOT_REFRESHED_MAX:
             root.bytes = behind
             memcpy(root.copy, value + trees_bytes, behind)
         else:
             root.trees = NULL
+    else:
+        forget_roots_of_key(e, key_hash)
     return True
 
 

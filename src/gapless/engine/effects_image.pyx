@@ -37,7 +37,8 @@ cdef inline int first_tree(const Value* v) noexcept nogil:
 
 
 cdef inline void set_base(Value* v, uint32_t file) noexcept nogil:
-    v.record.base = (v.record.base & RECORD_BASE_EPOCH) | base_of_file(file)
+    # The epoch is what lies there by now: a snapshot may have saved the record since it was found.
+    v.record.base = (v.record.at[2] & RECORD_BASE_EPOCH) | base_of_file(file)
     v.record.at[2] = v.record.base
 
 

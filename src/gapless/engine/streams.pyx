@@ -216,6 +216,9 @@ cdef void cmd_xtrim(Call* call) noexcept nogil:
     count = stream_trim_as(&s, &o) if s.there else 0
     if count:
         stream_touched(&s)
+    elif s.there:
+        # What was counted in vain is remembered.
+        stream_recorded(&s)
     reply_int(call.reply, <int64_t>count)
 
 
