@@ -94,6 +94,22 @@ def test_keyspace_counts_keys_with_a_ttl(store: Store) -> None:
     assert 100_000 <= average <= 110_000
 
 
+def test_keyspace_counts_hashes_whose_fields_expire(store: Store) -> None:
+    store.engine.configure(clock_ms=1_800_000_000_000)
+    for key in ("forever", "long", "short"):
+        store("HSET", key, "a", "1", "b", "2")
+    store("HPEXPIRE", "long", "100000", "FIELDS", "1", "a")
+    store("HPEXPIRE", "short", "50", "FIELDS", "2", "a", "b")
+    assert store.info("keyspace")["db0"].endswith("keys=3,expires=0,avg_ttl=0,subexpiry=2")
+    store.engine.configure(clock_ms=1_800_000_000_050)
+    while store.engine.background():
+        pass
+    assert store.info("keyspace")["db0"].endswith("keys=2,expires=0,avg_ttl=0,subexpiry=1")
+    assert store.info("stats")["expired_subkeys"] == "2"
+    store("CONFIG", "RESETSTAT")
+    assert store.info("stats")["expired_subkeys"] == "0"
+
+
 def test_memory_adds_up(store: Store) -> None:
     fill(store)
     info = store.info("memory")

@@ -6,6 +6,7 @@ from gapless.engine.access cimport (
 from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write, unlikely
 from gapless.engine.extent cimport extent_give, extents_reclaim
+from gapless.engine.field_expiry cimport fields_are_due, fields_expire, fields_remove, record_fields_due
 from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_remove, index_shrink,
@@ -22,8 +23,8 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_build, ordered_remove
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
-    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
-    record_trees,
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, TYPE_HASH, Record, record_decode, record_encode,
+    record_has_trees, record_head_bytes, record_trees,
 )
 
 cdef enum:
@@ -87,6 +88,8 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
         index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
         if unlikely(ks.ordered.state):
             ordered_remove(ks, db_index, keyspace_record_key(ks, r), r.key_bytes)
+        if (r.flags & RECORD_TYPE_MASK) == TYPE_HASH:
+            fields_remove(ks, db_index, hash, record_fields_due(r, keyspace_record_value(ks, r)))
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position, r.size)
     if record_has_trees(r):
@@ -479,7 +482,7 @@ cdef void sweep_access(Keyspace* ks) noexcept nogil:
 
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
     cdef int64_t start, now, cpu
-    cdef bint worked = False, more = True
+    cdef bint worked, more = True
     if ks.now_ms - ks.cleaner.swept_ms >= SWEEP_EVERY_MS or ks.now_ms < ks.cleaner.swept_ms:
         sweep_access(ks)
     if not idle and not cleaner_has_work(ks):
@@ -487,7 +490,9 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     cpu = clock_thread_ns()
     start = clock_monotonic_ns()
-    now = start
+    # At most half the slice: it leaves holes, and the rest goes on filling them.
+    worked = fields_are_due(ks) and fields_expire(ks, start + budget_ns // 2)
+    now = clock_monotonic_ns()
     while more and now - start < budget_ns:
         more = True
         if cleaner_is_far_over(ks) and evict_slice(ks, start + budget_ns):

@@ -4,12 +4,13 @@ from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, Status, unlikely
 from gapless.engine.dispatch cimport call_status, reply_wrong_type
 from gapless.engine.extent cimport extents_left
+from gapless.engine.field_expiry cimport FIELDS_NEVER, fields_add, fields_remove, packed_fields_due
 from gapless.engine.forest cimport ORDER_POSITION, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
     keyspace_resize, keyspace_set, keyspace_touched,
 )
-from gapless.engine.record cimport RECORD_TREES, varint_bytes, write_varint
+from gapless.engine.record cimport RECORD_TREES, TYPE_HASH, varint_bytes, write_varint
 from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_has_room, tree_insert, tree_next, tree_remove, tree_replace
 from gapless.engine.tree_key cimport Key, element_key, hash_key, hash_seek
 
@@ -212,6 +213,7 @@ cdef void collection_mark_anew(Collection* c, uint32_t marks) noexcept nogil:
 # ---- the end
 
 cdef Status collection_close(Collection* c) noexcept nogil:
+    cdef int64_t due_before = FIELDS_NEVER, due = FIELDS_NEVER
     cdef Status status = STATUS_OK
     if not c.dirty:
         return STATUS_OK
@@ -223,11 +225,20 @@ cdef Status collection_close(Collection* c) noexcept nogil:
             retire_fresh(c)
         return STATUS_OK
     if c.tree == NULL:
+        if c.type == TYPE_HASH:
+            due_before = packed_fields_due(c.v.data) if c.there else FIELDS_NEVER
+            due = packed_fields_due(c.buffer)
+        if unlikely(due != due_before):
+            status = fields_add(c.keys, c.keys.db_index[c.db], c.key_hash, due)
+            if status != STATUS_OK:
+                return status
         if c.there:
             if c.packed_bytes != c.v.size:
                 status = keyspace_resize(c.keys, &c.v, c.key.data, c.key.size, c.packed_bytes)
         else:
             status = keyspace_create(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type, c.packed_bytes, EXPIRE_NEVER, &c.v)
+        if unlikely(due != due_before):
+            fields_remove(c.keys, c.keys.db_index[c.db], c.key_hash, due_before if status == STATUS_OK else due)
         if status == STATUS_OK:
             memcpy(c.v.data, c.buffer, c.packed_bytes)
             keyspace_touched(c.keys, &c.v, c.key.data, c.key.size)

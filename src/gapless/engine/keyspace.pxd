@@ -58,6 +58,7 @@ cdef struct KeyspaceStats:
     uint64_t hits
     uint64_t misses
     uint64_t expired
+    uint64_t fields_expired
     uint64_t evicted
     uint64_t dirty                # writes since the start; rdb_changes_since_last_save
     uint64_t expire_cycle_us
@@ -115,6 +116,26 @@ cdef struct OrderedKeys:
     Tree trees[DATABASES_MAX]     # by database index
 
 
+cdef struct Keyspace
+
+
+cdef struct FieldsDue:
+    # See field_expiry.pxd.
+    int64_t next_ms               # when the earliest of all hashes is due, and which that is
+    uint64_t next_hash
+    int next_db                   # database index
+    int64_t retry_ms              # there was no room: not before this
+    # Takes away what is due of a hash, or as much as there is time for; False: there is no room to. Set by the layer that knows hashes.
+    bint (*expire)(Keyspace* ks, const Value* v, int64_t deadline_ns) noexcept nogil
+    # The walk through a hash on a tree that goes on from slice to slice.
+    bint walking
+    int walk_db
+    uint64_t walk_hash            # of its key
+    uint64_t walk_head            # hash of the next field
+    int64_t walk_due              # of what is left, so far
+    Tree trees[DATABASES_MAX]     # by database index
+
+
 cdef struct Keyspace:
     Cleaner cleaner
     uint64_t maxmemory            # bytes of the process; 0: no limit
@@ -154,6 +175,7 @@ cdef struct Keyspace:
     void (*on_unsaved)(void* context, Record* r, uint64_t slot) noexcept nogil
     void* on_unsaved_context
     OrderedKeys ordered
+    FieldsDue fields
     Retired retired[64]
     int retired_count
 
@@ -250,6 +272,8 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 # ---- databases
 cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil
+# Hashes that have fields with an expiry, or had some until their next walk.
+cdef uint64_t keyspace_size_with_field_ttl(Keyspace* ks, int db) noexcept nogil
 # One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end. `expire`:
 # deletes the expired ones, as a look-up does.
 # Redis's guarantee: a key that is there all the while is returned, whatever the index does in between.

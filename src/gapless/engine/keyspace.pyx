@@ -13,6 +13,9 @@ from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
 from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
+from gapless.engine.field_expiry cimport (
+    FIELDS_NEVER, fields_add, fields_flush, fields_remove, fields_restart, record_fields_due, value_fields_due,
+)
 from gapless.engine.forest cimport ORDER_BYTES, Tree, forest_free, forest_new, tree_begin, tree_copy, tree_retire
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
@@ -25,8 +28,8 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM,
-    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
+    HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
+    RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
     record_head_bytes, record_trees,
 )
 
@@ -41,6 +44,7 @@ cdef enum:
     KEEP_EXTENT = 1
     KEEP_TREES = 2
     KEEP_ORDER = 4                 # its place in the ordered index of keys
+    KEEP_DUE = 8                   # its place among the hashes whose fields expire
     TREES_MAX = 4                  # of one record, what it keeps behind them counted
 
 
@@ -64,6 +68,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.databases = databases
     for i in range(databases):
         tree_begin(&ks.ordered.trees[i], ORDER_BYTES)
+        fields_flush(ks, i)
         ks.db_index[i] = <uint8_t>i
         ks.index[i] = index_new(INDEX_RANGE_BYTES, ks.arena.base)
         if ks.index[i] == NULL:
@@ -292,6 +297,8 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
     if unlikely(ks.ordered.state) and not keep & KEEP_ORDER:
         ordered_remove(ks, ks.db_index[v.db], keyspace_record_key(ks, &v.record), v.record.key_bytes)
+    if (v.record.flags & RECORD_TYPE_MASK) == TYPE_HASH and not keep & KEEP_DUE:
+        fields_remove(ks, ks.db_index[v.db], v.hash, record_fields_due(&v.record, keyspace_record_value(ks, &v.record)))
     awaited(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash, True)
     kill(ks, &v.record, keep)
 
@@ -451,11 +458,12 @@ cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key
 
 cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type, const uint8_t* value,
                    uint64_t size, int64_t expire_ms, uint64_t extent, int keep, Value* out) noexcept nogil:
-    """keep: KEEP_ORDER where the ordered index has the key already."""
+    """extent: takes over this one, which holds the value. keep: KEEP_ORDER, KEEP_DUE where what they name has the key already."""
     cdef uint64_t position
     cdef Status status
     cdef uint64_t* slot
     cdef bint ordered = unlikely(ks.ordered.state) and not keep & KEEP_ORDER
+    cdef int64_t due = FIELDS_NEVER
     if unlikely(size > VALUE_BYTES_MAX or key_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     if ordered:
@@ -463,7 +471,13 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
         status = ordered_add(ks, ks.db_index[db], key, key_bytes)
         if status != STATUS_OK:
             return status
-    status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
+    if (type & RECORD_TYPE_MASK) == TYPE_HASH and value != NULL and not keep & KEEP_DUE:
+        due = value_fields_due(type, value)
+    status = fields_add(ks, ks.db_index[db], hash, due) if due >= 0 else STATUS_OK
+    if likely(status == STATUS_OK):
+        status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
+        if unlikely(status != STATUS_OK and due >= 0):
+            fields_remove(ks, ks.db_index[db], hash, due)
     if unlikely(status != STATUS_OK):
         if ordered:
             ordered_remove(ks, ks.db_index[db], key, key_bytes)
@@ -485,11 +499,21 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     cdef Status status
     cdef Record* r = &v.record
     cdef int type_before = v.type
+    cdef int64_t due_before = FIELDS_NEVER, due = FIELDS_NEVER
     if expire_ms == EXPIRE_KEEP:
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     preserve(ks, v)
+    if v.type == TYPE_HASH or (type & RECORD_TYPE_MASK) == TYPE_HASH:
+        due_before = record_fields_due(r, v.data)
+        due = value_fields_due(type, value)
+        if due != due_before:
+            status = fields_add(ks, ks.db_index[v.db], v.hash, due)
+            if status != STATUS_OK:
+                return status
+        else:
+            fields_restart(ks, ks.db_index[v.db], v.hash)
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
               and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
@@ -497,9 +521,13 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     else:
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
+            if due != due_before:
+                fields_remove(ks, ks.db_index[v.db], v.hash, due)
             return status
         if v.type != type_before:
             awaited(ks, v.db, key, key_bytes, v.hash, False)
+    if due != due_before:
+        fields_remove(ks, ks.db_index[v.db], v.hash, due_before)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 
@@ -616,7 +644,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
     cdef Value target, copy
     cdef Status status
-    cdef int keep = 0
+    cdef int keep = 0, keep_target = 0
     cdef Tree[TREES_MAX] copies
     cdef bint copied = v.trees != NULL and not move
     cdef bint taken
@@ -629,10 +657,14 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
         if status != STATUS_OK:
             return status
     taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
+    if taken:
+        keep_target = KEEP_ORDER
+        if v.type == TYPE_HASH and record_fields_due(&target.record, target.data) == record_fields_due(&v.record, v.data):
+            keep_target |= KEEP_DUE
+            fields_restart(ks, ks.db_index[to_db], hash)
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
-                    NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0,
-                    KEEP_ORDER if taken else 0, &copy)
+                    v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, keep_target, &copy)
     if status != STATUS_OK:
         if copied:
             retire_trees(ks, copies, record_trees(&v.record))
@@ -644,7 +676,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
         if keep:
             keep_base(&copy, v.record.base)
     if taken:
-        remove(ks, &target, KEEP_ORDER)
+        remove(ks, &target, keep_target)
     changed(ks, to_db, to_key, to_key_bytes, hash)
     if move:
         remove(ks, v, keep)
@@ -670,6 +702,10 @@ cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil:
 
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
     return ks.with_ttl[ks.db_index[db]]
+
+
+cdef uint64_t keyspace_size_with_field_ttl(Keyspace* ks, int db) noexcept nogil:
+    return ks.fields.trees[ks.db_index[db]].count
 
 
 cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
@@ -753,6 +789,7 @@ cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
     ordered_flush(ks, i)
+    fields_flush(ks, i)
     if is_empty(ks):
         ks.access_switched = 0
 

@@ -17,8 +17,8 @@ hash in the record (4 bytes a key, and splitting a bucket has to touch the recor
 a fixed header (8 bytes more for the commonest record).
 
 RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
-cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a list or stream
-what it keeps behind them: the record owns their pages, as it owns an extent.
+cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a hash, list or
+stream what it keeps behind them: the record owns their pages, as it owns an extent.
 
 The base is 0 while there is no journal. What writes the whole of a key sets it (Keyspace.record_base), what changes a part of one leaves it: see
 "Effects" in docs/design-notes.md.
@@ -49,6 +49,9 @@ cdef enum:
     TREE_BYTES = 16              # sizeof(Tree)
     STREAM_TREES = 2             # that a stream's value begins with
     LIST_NODES_BYTES = 24        # sizeof(ListNodes), see list_nodes.pxd
+    # Behind the Tree of a hash: when its fields are due, see field_expiry.pxd.
+    FIELDS_DUE_AT = 16
+    FIELDS_DUE_BYTES = 8
 
 
 cdef enum RecordType:
@@ -153,6 +156,8 @@ cdef inline uint32_t record_trees_bytes(const Record* r) noexcept nogil:
     """How long the value of so many Trees is; a stream's as long as it likes."""
     if (r.flags & RECORD_TYPE_MASK) == TYPE_STREAM:
         return max(<uint32_t>r.value_bytes, STREAM_TREES * TREE_BYTES)
+    if (r.flags & RECORD_TYPE_MASK) == TYPE_HASH:
+        return FIELDS_DUE_AT + FIELDS_DUE_BYTES
     return record_trees(r) * TREE_BYTES + (LIST_NODES_BYTES if (r.flags & RECORD_TYPE_MASK) == TYPE_LIST else 0)
 
 

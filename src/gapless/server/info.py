@@ -232,7 +232,7 @@ def _stats(at: Snapshot) -> Iterator[str]:
     yield "sync_full:0"
     yield "sync_partial_ok:0"
     yield "sync_partial_err:0"
-    yield "expired_subkeys:0"
+    yield f"expired_subkeys:{stats['fields_expired']}"
     yield f"expired_keys:{stats['expired']}"
     yield "expired_stale_perc:0.00"
     yield "expired_time_cap_reached_count:0"
@@ -354,8 +354,9 @@ def _cluster(at: Snapshot) -> Iterator[str]:
 
 def _keyspace(at: Snapshot) -> Iterator[str]:
     average = at.stats.get("ttl_ms_average", 0)
-    for db, keys, expires in at.engine.databases():
-        yield f"db{db}:keys={keys},expires={expires},avg_ttl={average if expires else 0},subexpiry=0"
+    for db, keys, expires, hashes in at.engine.databases():
+        shown = average if expires else 0
+        yield f"db{db}:keys={keys},expires={expires},avg_ttl={shown},subexpiry={hashes}"
 
 
 def _gapless(at: Snapshot) -> Iterator[str]:
