@@ -219,7 +219,7 @@ def test_idle_time_grows_and_object_leaves_it_alone(client: Client) -> None:
 
 def test_memory_usage_counts_the_record_and_the_pages(client: Client) -> None:
     client("SET", "k" * 16, "v" * 64)
-    assert client("MEMORY", "USAGE", "k" * 16) == b":92\r\n"
+    assert client("MEMORY", "USAGE", "k" * 16) == b":93\r\n"
     client("SET", "large", "v" * LARGE)
     assert int(client("MEMORY", "USAGE", "large")[1:]) >= LARGE
     assert client("MEMORY", "USAGE", "none") == b"$-1\r\n"

@@ -6,7 +6,7 @@ from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport (
     arg_int64, arg_is, find_read, find_string, handler_register, reply_syntax_error, widen_string,
 )
-from gapless.engine.keyspace cimport FIND_WRITE, Value, keyspace_touched
+from gapless.engine.keyspace cimport FIND_WRITE, Value, keyspace_recorded, keyspace_touched_at
 from gapless.engine.reply cimport reply_array, reply_error, reply_int, reply_null
 
 cdef enum Verb:
@@ -212,7 +212,8 @@ cdef void bitfield(Call* call, bint readonly) noexcept nogil:
     cdef Step* steps = <Step*>malloc((call.argc + 1) * sizeof(Step))
     cdef int64_t last_bit = -1
     cdef bint writes = False, grew
-    cdef int n
+    cdef uint64_t old, first_bit = ~<uint64_t>0
+    cdef int n, i
     if steps == NULL:
         reply_error(call.reply, b"OOM command not allowed when used memory > 'maxmemory'.")
         return
@@ -226,12 +227,19 @@ cdef void bitfield(Call* call, bint readonly) noexcept nogil:
     if not find_string(call, FIND_WRITE if writes else find_read(call), &v):
         free(steps)
         return
-    grew = v.size < <uint64_t>(last_bit + 8) >> 3
+    old = v.size
+    grew = old < <uint64_t>(last_bit + 8) >> 3
+    for i in range(n):
+        if steps[i].verb != VERB_GET:
+            first_bit = min(first_bit, <uint64_t>steps[i].offset)
     if writes and not widen_string(call, &v, <uint64_t>(last_bit + 8) >> 3):
         free(steps)
         return
     if run_steps(call, &v, steps, n, grew):
-        keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+        keyspace_touched_at(call.keys, &v, call.argv[1].data, call.argv[1].size, old, first_bit >> 3,
+                            (<uint64_t>(last_bit + 8) >> 3) - (first_bit >> 3))
+    elif grew:
+        keyspace_recorded(call.keys, &v, call.argv[1].data, call.argv[1].size)
     free(steps)
 
 

@@ -8,7 +8,7 @@ from gapless.engine.dispatch cimport (
     widen_string,
 )
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete, keyspace_find, keyspace_hash, keyspace_set, keyspace_touched,
+    EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete, keyspace_find, keyspace_hash, keyspace_set, keyspace_touched_at,
 )
 from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport reply_error, reply_int
@@ -67,6 +67,7 @@ cdef void cmd_setbit(Call* call) noexcept nogil:
     cdef Value v
     cdef bint grew
     cdef int shift, before
+    cdef uint64_t old
     if not bit_offset(call, 2, &offset):
         return
     if not parse_int64(call.argv[3].data, call.argv[3].size, &bit) or bit < 0 or bit > 1:
@@ -75,7 +76,8 @@ cdef void cmd_setbit(Call* call) noexcept nogil:
     if not find_string(call, FIND_WRITE, &v):
         return
     at = offset >> 3
-    grew = v.size <= <uint64_t>at
+    old = v.size
+    grew = old <= <uint64_t>at
     if not widen_string(call, &v, <uint64_t>at + 1):
         return
     shift = 7 - <int>(offset & 7)
@@ -83,7 +85,7 @@ cdef void cmd_setbit(Call* call) noexcept nogil:
     v.data[at] = <uint8_t>((v.data[at] & ~(1 << shift)) | (bit << shift))
     # A bit that had the value already is no change: who watches the key is not told.
     if grew or before != bit:
-        keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+        keyspace_touched_at(call.keys, &v, call.argv[1].data, call.argv[1].size, old, <uint64_t>at, 1)
     reply_int(call.reply, before)
 
 

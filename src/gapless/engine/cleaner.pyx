@@ -5,6 +5,7 @@ from gapless.engine.access cimport (
 )
 from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write, unlikely
+from gapless.engine.effects cimport EFFECT_DELETE, effects_begin
 from gapless.engine.extent cimport extent_give, extents_reclaim
 from gapless.engine.field_expiry cimport fields_are_due, fields_expire, fields_remove, record_fields_due
 from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
@@ -67,21 +68,29 @@ cdef inline bint is_cold(Keyspace* ks, uint64_t slot) noexcept nogil:
     return cold > ks.cleaner.cold or (cold == ks.cleaner.cold and (random_next(ks) >> 48) < ks.cleaner.cold_ties)
 
 
+cdef void tell(Keyspace* ks, const Record* r, uint64_t hash) noexcept nogil:
+    """Who watches the key or waits for it, and the journal, of a live record that goes."""
+    cdef const uint8_t* key = keyspace_record_key(ks, r)
+    cdef int db = 0
+    while ks.db_index[db] != r.marks & RECORD_DB_MASK:
+        db += 1
+    if ks.watchers > 0:
+        ks.on_change(ks.on_change_context, db, key, r.key_bytes, hash)
+    if ks.awaited > 0:
+        ks.on_awaited(ks.on_awaited_context, db, key, r.key_bytes, hash, True)
+    # That a key's time has come whoever replays knows himself.
+    if ks.effects != NULL and (r.expire_ms < 0 or r.expire_ms > ks.now_ms):
+        effects_begin(ks.effects, EFFECT_DELETE, 0, db, -1, key, r.key_bytes, 0)
+
+
 cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint64_t hash) noexcept nogil:
     """Takes a live record out of the index (slot NULL: it is of a flushed database) and counts it dead."""
     cdef uint32_t db_index = r.marks & RECORD_DB_MASK, i
     cdef Tree* trees
-    cdef int db
     if slot != NULL:
         keyspace_preserve(ks, r, slot[0])
-        if ks.watchers > 0 or ks.awaited > 0:
-            for db in range(ks.databases):
-                if ks.db_index[db] != db_index:
-                    continue
-                if ks.watchers > 0:
-                    ks.on_change(ks.on_change_context, db, keyspace_record_key(ks, r), r.key_bytes, hash)
-                if ks.awaited > 0:
-                    ks.on_awaited(ks.on_awaited_context, db, keyspace_record_key(ks, r), r.key_bytes, hash, True)
+        if ks.watchers > 0 or ks.awaited > 0 or ks.effects != NULL:
+            tell(ks, r, hash)
         if r.flags & RECORD_TTL:
             ks.with_ttl[db_index] -= 1
         ks.stats.dirty += 1

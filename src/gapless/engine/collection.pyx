@@ -7,10 +7,10 @@ from gapless.engine.extent cimport extents_left
 from gapless.engine.field_expiry cimport FIELDS_NEVER, fields_add, fields_remove, packed_fields_due
 from gapless.engine.forest cimport ORDER_POSITION, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
-    EXPIRE_KEEP, EXPIRE_NEVER, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
-    keyspace_resize, keyspace_set, keyspace_touched,
+    EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
+    keyspace_rewrite, keyspace_set, keyspace_to_change, keyspace_touched,
 )
-from gapless.engine.record cimport RECORD_TREES, TYPE_HASH, varint_bytes, write_varint
+from gapless.engine.record cimport RECORD_TREES, TYPE_HASH, TYPE_LIST, varint_bytes, write_varint
 from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_has_room, tree_insert, tree_next, tree_remove, tree_replace
 from gapless.engine.tree_key cimport Key, element_key, hash_key, hash_seek
 
@@ -58,6 +58,8 @@ cdef bint collection_open(Call* call, int how, Collection* c) noexcept nogil:
         reply_wrong_type(call)
         return False
     look_at_value(c)
+    if c.tree != NULL and c.type == TYPE_LIST and how == FIND_WRITE:
+        keyspace_to_change(c.keys, &c.v)
     return True
 
 
@@ -233,15 +235,14 @@ cdef Status collection_close(Collection* c) noexcept nogil:
             if status != STATUS_OK:
                 return status
         if c.there:
-            if c.packed_bytes != c.v.size:
-                status = keyspace_resize(c.keys, &c.v, c.key.data, c.key.size, c.packed_bytes)
+            status = keyspace_rewrite(c.keys, &c.v, c.key.data, c.key.size, c.buffer, c.packed_bytes)
         else:
             status = keyspace_create(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type, c.packed_bytes, EXPIRE_NEVER, &c.v)
+            if status == STATUS_OK:
+                memcpy(c.v.data, c.buffer, c.packed_bytes)
+                keyspace_touched(c.keys, &c.v, c.key.data, c.key.size)
         if unlikely(due != due_before):
             fields_remove(c.keys, c.keys.db_index[c.db], c.key_hash, due_before if status == STATUS_OK else due)
-        if status == STATUS_OK:
-            memcpy(c.v.data, c.buffer, c.packed_bytes)
-            keyspace_touched(c.keys, &c.v, c.key.data, c.key.size)
     elif c.tree == &c.fresh:
         if c.there:
             status = keyspace_replace(c.keys, &c.v, c.key.data, c.key.size, <uint32_t>c.type | RECORD_TREES, <uint8_t*>&c.fresh,

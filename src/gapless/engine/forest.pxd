@@ -8,6 +8,7 @@ from gapless.engine.base cimport Status
 from gapless.engine.extent cimport Extents
 from gapless.engine.node cimport Node
 from gapless.engine.pages cimport Pages, page_at
+from gapless.engine.tree_notes cimport TreeNotes
 
 
 cdef enum Order:
@@ -57,6 +58,7 @@ cdef struct Forest:
     uint32_t slot_bytes
     Item* items                # of the nodes being laid out anew, in order
     uint32_t items_max
+    TreeNotes* notes           # see tree_notes.pxd; NULL: nobody takes any
 
 
 # NULL when the system refuses the range.

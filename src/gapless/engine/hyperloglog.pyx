@@ -19,6 +19,7 @@ from gapless.engine.hll_sparse cimport (
 )
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_WRITE, Value, keyspace_create, keyspace_find, keyspace_hash, keyspace_resize, keyspace_touched,
+    keyspace_touched_at, keyspace_touched_since,
 )
 from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport (
@@ -148,8 +149,11 @@ cdef bint write_sketch(Call* call, const Arg* key, Value* v, Sketch* s) noexcept
             return False
     elif not call_status(call, keyspace_resize(call.keys, v, key.data, key.size, s.size)):
         return False
-    if s.data == s.buffer:
-        memcpy(v.data, s.buffer, s.size)
+    if s.data != s.buffer:
+        # What it was: see open_sketch().
+        keyspace_touched_since(call.keys, v, key.data, key.size, s.buffer)
+        return True
+    memcpy(v.data, s.buffer, s.size)
     keyspace_touched(call.keys, v, key.data, key.size)
     return True
 
@@ -160,6 +164,9 @@ cdef bint open_sketch(Call* call, Value* v, Sketch* s) noexcept nogil:
         sketch_begin(s, call.dispatch.hll_sparse_bytes)
     elif not sketch_open(s, v.data, v.size, call.dispatch.hll_sparse_bytes):
         return reply_corrupt(call)
+    if s.data != s.buffer and call.keys.effects != NULL:
+        # A dense one is changed where it lies, and has no use for the buffer.
+        memcpy(s.buffer, s.data, s.size)
     return True
 
 
@@ -201,7 +208,7 @@ cdef void count_one(Call* call) noexcept nogil:
             reply_corrupt(call)
             return
         store_u64(v.data + HLL_CARDINALITY_AT, count)
-        keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+        keyspace_touched_at(call.keys, &v, call.argv[1].data, call.argv[1].size, v.size, HLL_CARDINALITY_AT, 8)
     reply_int(call.reply, <int64_t>count)
 
 

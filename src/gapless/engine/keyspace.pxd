@@ -7,11 +7,12 @@ set from bytes that lie in the store, those of the key itself included.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.arena cimport Arena
 from gapless.engine.base cimport Status, hash_bytes, unlikely
+from gapless.engine.effects cimport Effects, effects_root
 from gapless.engine.extent cimport Extents
 from gapless.engine.forest cimport Forest, Tree
 from gapless.engine.index cimport Index
 from gapless.engine.log cimport Log
-from gapless.engine.record cimport RECORD_BASE_EPOCH, Record
+from gapless.engine.record cimport RECORD_BASE_EPOCH, TREE_BYTES, Record, record_trees
 
 
 cdef enum:
@@ -149,6 +150,7 @@ cdef struct Keyspace:
     uint64_t with_ttl[DATABASES_MAX]    # keys with a TTL, by database index
     int databases
     uint8_t record_base                 # byte 2 of what is written as a whole (record.pxd): the journal's file, the snapshot's epoch
+    Effects* effects                    # NULL: nothing is recorded
     uint64_t seed                       # of the hash
     int64_t now_ms                      # the command's time; keyspace_tick() renews it
     int64_t clock_override_ms           # tests: when not 0, the time
@@ -187,6 +189,13 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
 cdef void keyspace_free(Keyspace* ks) noexcept nogil
 # Renews now_ms (and the LRU clock). Once a batch of commands.
 cdef void keyspace_tick(Keyspace* ks) noexcept nogil
+# The same to a time that is given: what is replayed happens when it happened.
+cdef void keyspace_set_now(Keyspace* ks, int64_t now) noexcept nogil
+
+# Effects are recorded from now on, for the journal file of this number, or no more. See effects.pxd, and "Effects" in docs/design-notes.md.
+cdef void keyspace_record_effects(Keyspace* ks, bint on, uint32_t file) noexcept nogil
+# What is recorded from now on goes to the file of this number. REQUIRED: nothing is gathered.
+cdef void keyspace_effects_file(Keyspace* ks, uint32_t file) noexcept nogil
 
 # For sampling only: xorshift64*, of which the upper bits are the good ones.
 cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
@@ -229,6 +238,8 @@ cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_by
 # The same for a key just found (no second look-up).
 cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint32_t type,
                              const uint8_t* value, uint64_t value_bytes, int64_t expire_ms) noexcept nogil
+# Puts other bytes of the same type in place of the value's, keeping all else. REQUIRED: they do not lie in the store. STATUS_FULL: as it was.
+cdef Status keyspace_rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* value, uint64_t value_bytes) noexcept nogil
 
 # Makes the value `size` bytes long, keeping the first min(old, new) and zeroing what is new, and a string RAW; afterwards v.data may be
 # written to freely within this command. REQUIRED then, if anything changed: keyspace_touched(). Costs what it touches: a growing value
@@ -237,8 +248,20 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
 # A new key of `size` zero bytes, v filled in for writing; the key must not be there. REQUIRED as after keyspace_resize().
 cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                             uint64_t size, int64_t expire_ms, Value* out) noexcept nogil
-# Tells WATCH of a value that was changed in place, counts it as a write.
+# Tells WATCH of a value that was changed in place, counts it as a write, records it.
 cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
+# The same where only `put` bytes from `offset` on are new, and zeros before them if the value was shorter: it was `before_bytes` long. REQUIRED: it
+# is no Trees.
+cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t before_bytes, uint64_t offset,
+                              uint64_t put) noexcept nogil
+# The same where the value was `before`, of the same length.
+cdef void keyspace_touched_since(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* before) noexcept nogil
+# Records only: for what WATCH does not see and nobody counts. REQUIRED after every change of what is stored that nothing else tells of.
+cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
+# To be called before the first change of a value of Trees that keeps something behind them: only what changes of that is then recorded.
+cdef inline void keyspace_to_change(Keyspace* ks, const Value* v) noexcept nogil:
+    if unlikely(ks.effects != NULL):
+        effects_root(ks.effects, v.hash, v.data, v.size, record_trees(&v.record) * TREE_BYTES)
 
 cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil
 cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil

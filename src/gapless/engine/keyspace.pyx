@@ -11,6 +11,12 @@ from gapless.engine.base cimport (
 )
 from gapless.engine.audit cimport audit
 from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
+from gapless.engine.effects cimport (
+    EFFECT_DELETE, EFFECT_EXPIRE, EFFECT_FLUSH, EFFECT_FLUSH_ALL, EFFECT_PATCH, EFFECTS_HEADROOM, effects_begin, effects_change,
+    effects_free, effects_new, effects_patch, effects_put, effects_rename, effects_rewrite, effects_swap, effects_trees_gone,
+    effects_trees_moved,
+)
+from gapless.engine.effects_image cimport effects_image
 from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
 from gapless.engine.field_expiry cimport (
@@ -29,9 +35,10 @@ from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
-    RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
-    record_head_bytes, record_trees,
+    RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, base_of_file, record_decode, record_encode,
+    record_has_trees, record_head_bytes, record_trees,
 )
+from gapless.engine.tree_notes cimport NOTE_NEW, note_take
 
 cdef uint64_t INDEX_RANGE_BYTES = <uint64_t>1 << 36   # addresses, of which the touched pages have memory
 
@@ -96,6 +103,7 @@ cdef void keyspace_free(Keyspace* ks) noexcept nogil:
         index_free(ks.index[i])
     for i in range(ks.retired_count):
         index_free(ks.retired[i].index)
+    effects_free(ks.effects)
     log_free(ks.log)
     forest_free(ks.forest)
     extents_free(ks.extents)
@@ -104,12 +112,34 @@ cdef void keyspace_free(Keyspace* ks) noexcept nogil:
 
 
 cdef void keyspace_tick(Keyspace* ks) noexcept nogil:
-    cdef int64_t now = ks.clock_override_ms if ks.clock_override_ms else clock_realtime_ms()
+    keyspace_set_now(ks, ks.clock_override_ms if ks.clock_override_ms else clock_realtime_ms())
+
+
+cdef void keyspace_set_now(Keyspace* ks, int64_t now) noexcept nogil:
     if now != ks.now_ms:
         ks.now_ms = now
         ks.log.now_ms = now
         ks.access_seconds = <uint32_t>(now // 1000)
         log_due(ks.log)
+
+
+cdef void keyspace_record_effects(Keyspace* ks, bint on, uint32_t file) noexcept nogil:
+    if not on:
+        effects_free(ks.effects)
+        ks.effects = NULL
+        ks.forest.notes = NULL
+        ks.record_base &= RECORD_BASE_EPOCH
+        return
+    INVARIANT(ks.effects == NULL)
+    ks.effects = effects_new(ks.arena.base, ks.arena.address_bytes, ks.extents, &ks.now_ms)
+    ks.forest.notes = ks.effects.notes
+    keyspace_effects_file(ks, file)
+
+
+cdef void keyspace_effects_file(Keyspace* ks, uint32_t file) noexcept nogil:
+    INVARIANT(ks.effects.length == EFFECTS_HEADROOM)
+    ks.effects.file = file
+    ks.record_base = (ks.record_base & RECORD_BASE_EPOCH) | base_of_file(file)
 
 
 # ---- keys and values of a record
@@ -164,6 +194,24 @@ cdef inline void changed(Keyspace* ks, int db, const uint8_t* key, size_t n, uin
 cdef inline void awaited(Keyspace* ks, int db, const uint8_t* key, size_t n, uint64_t hash, bint gone) noexcept nogil:
     if unlikely(ks.awaited > 0):
         ks.on_awaited(ks.on_awaited_context, db, key, n, hash, gone)
+
+
+cdef inline uint64_t trees_bytes(const Value* v) noexcept nogil:
+    return record_trees(&v.record) * sizeof(Tree)
+
+
+cdef inline void record_whole(Keyspace* ks, Value* v, const uint8_t* key, size_t n) noexcept nogil:
+    """The effect of a value that is new as a whole."""
+    if unlikely(ks.effects != NULL):
+        if v.trees == NULL:
+            effects_put(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, n, v.data, v.size)
+        else:
+            effects_image(ks, v, key, n)
+
+
+cdef inline void record_delete(Keyspace* ks, int db, const uint8_t* key, size_t n) noexcept nogil:
+    if unlikely(ks.effects != NULL):
+        effects_begin(ks.effects, EFFECT_DELETE, 0, db, -1, key, n, 0)
 
 
 # ---- access
@@ -282,6 +330,8 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position_of(ks, r.at), r.size)
     if unlikely(record_has_trees(r)) and not keep & KEEP_TREES:
+        if ks.effects != NULL:
+            effects_trees_gone(ks.effects, keyspace_record_value(ks, r), record_trees(r) * sizeof(Tree))
         retire_trees(ks, <Tree*>keyspace_record_value(ks, r), record_trees(r))
     if r.extent and not keep & KEEP_EXTENT:
         extent_give(ks.extents, r.extent)
@@ -440,6 +490,7 @@ cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes
     """A new record for a found key; the old one dies. keep: the new one takes over what the old one owns."""
     cdef uint64_t position
     cdef Record old = v.record
+    cdef const uint8_t* trees = <const uint8_t*>v.trees
     cdef Status status = write_record(ks, ks.db_index[v.db], key, key_bytes, type, value, value_bytes, room_bytes, expire_ms,
                                       old.extent if keep & KEEP_EXTENT else 0, &position)
     if status != STATUS_OK:
@@ -448,12 +499,17 @@ cdef Status rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes
     count_ttl(ks, v.db, old.expire_ms >= 0, expire_ms >= 0)
     kill(ks, &old, keep)
     reload(ks, v, position)
+    if unlikely(ks.effects != NULL) and trees != NULL and keep & KEEP_TREES:
+        effects_trees_moved(ks.effects, trees, trees_bytes(v), v.data)
     return STATUS_OK
 
 
 cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type,
                             uint64_t size, int64_t expire_ms, Value* out) noexcept nogil:
-    return create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, 0, out)
+    cdef Status status = create(ks, db, key, key_bytes, hash, type, NULL, size, expire_ms, 0, 0, out)
+    if unlikely(ks.effects != NULL) and status == STATUS_OK and out.trees != NULL:
+        note_take(ks.effects.notes, out.trees, NOTE_NEW, NULL, 0, 0, False)
+    return status
 
 
 cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type, const uint8_t* value,
@@ -528,6 +584,27 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
             awaited(ks, v.db, key, key_bytes, v.hash, False)
     if due != due_before:
         fields_remove(ks, ks.db_index[v.db], v.hash, due_before)
+    record_whole(ks, v, key, key_bytes)
+    changed(ks, v.db, key, key_bytes, v.hash)
+    return STATUS_OK
+
+
+cdef Status keyspace_rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* value, uint64_t value_bytes) noexcept nogil:
+    cdef const uint8_t* before = v.data
+    cdef uint64_t before_bytes = v.size
+    # What is cut off an extent is gone, what is cut off a record lies there until the command ends.
+    cdef bint before_lasts = not v.record.flags & RECORD_EXTENT
+    cdef Status status
+    if value_bytes != v.size:
+        status = keyspace_resize(ks, v, key, key_bytes, value_bytes)
+        if unlikely(status != STATUS_OK):
+            return status
+    if unlikely(ks.effects != NULL):
+        if not before_lasts:
+            before_bytes = 0
+        if not effects_rewrite(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, value, value_bytes, before, before_bytes):
+            v.record.at[2] = ks.record_base
+    memcpy(v.data, value, value_bytes)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
 
@@ -539,8 +616,9 @@ cdef Status keyspace_set(Keyspace* ks, int db, const uint8_t* key, size_t key_by
     if keyspace_find(ks, db, key, key_bytes, hash, FIND_WRITE, &v):
         return keyspace_replace(ks, &v, key, key_bytes, type, value, value_bytes, expire_ms)
     status = create(ks, db, key, key_bytes, hash, type, value, value_bytes,
-                    EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, 0, NULL)
+                    EXPIRE_NEVER if expire_ms == EXPIRE_KEEP else expire_ms, 0, 0, NULL if likely(ks.effects == NULL) else &v)
     if likely(status == STATUS_OK):
+        record_whole(ks, &v, key, key_bytes)
         changed(ks, db, key, key_bytes, hash)
     return status
 
@@ -550,6 +628,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Record old = v.record
     cdef uint64_t extra, extent, room, position
     cdef uint8_t* lengths
+    cdef const uint8_t* trees = <const uint8_t*>v.trees
     cdef Status status
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
@@ -583,19 +662,56 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         memcpy(v.data, keyspace_record_value(ks, &old), min(old.value_bytes, size))
         keep_base(v, old.base)
         kill(ks, &old, KEEP_TREES)
+    if unlikely(ks.effects != NULL):
+        if trees != NULL:
+            effects_trees_moved(ks.effects, trees, trees_bytes(v), v.data)
+        elif v.type == TYPE_STRING and not r.marks & RECORD_RAW and old.value_bytes == size:
+            # It may be all there is to tell: a bit that is set already makes a string raw.
+            effects_begin(ks.effects, EFFECT_PATCH, TYPE_STRING | RECORD_RAW, v.db, -1, key, key_bytes, 0)
     if v.type == TYPE_STRING:
         r.at[1] |= RECORD_RAW
         r.marks |= RECORD_RAW
     return STATUS_OK
 
 
-cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
     INVARIANT(keyspace_is_saved(ks, &v.record))
+    if likely(ks.effects == NULL):
+        return
+    if v.trees == NULL:
+        v.record.at[2] = ks.record_base
+        record_whole(ks, v, key, key_bytes)
+    elif not effects_change(ks.effects, type_of(&v.record), v.db, key, key_bytes, v.hash, v.data, v.size, trees_bytes(v)):
+        effects_image(ks, v, key, key_bytes)
+
+
+cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    keyspace_recorded(ks, v, key, key_bytes)
+    changed(ks, v.db, key, key_bytes, v.hash)
+
+
+cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t before_bytes, uint64_t offset,
+                              uint64_t put) noexcept nogil:
+    cdef uint64_t begin = min(offset, before_bytes), end = offset + put
+    INVARIANT(keyspace_is_saved(ks, &v.record))
+    INVARIANT(v.trees == NULL)
+    if unlikely(ks.effects != NULL) and not effects_patch(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size,
+                                                          begin, min(end, before_bytes) - begin, end - begin):
+        v.record.at[2] = ks.record_base
+    changed(ks, v.db, key, key_bytes, v.hash)
+
+
+cdef void keyspace_touched_since(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* before) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
+    if unlikely(ks.effects != NULL) and not effects_rewrite(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size,
+                                                            before, v.size):
+        v.record.at[2] = ks.record_base
     changed(ks, v.db, key, key_bytes, v.hash)
 
 
 cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
     remove(ks, v, 0)
+    record_delete(ks, v.db, key, key_bytes)
     changed(ks, v.db, key, key_bytes, v.hash)
 
 
@@ -634,8 +750,23 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         if status != STATUS_OK:
             return status
         keep_base(v, base)
+        if unlikely(ks.effects != NULL):
+            effects_begin(ks.effects, EFFECT_EXPIRE, 0, v.db, expire_ms, key, key_bytes, 0)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
+
+
+cdef void record_copy(Keyspace* ks, const Value* v, const uint8_t* key, size_t key_bytes, Value* copy, const uint8_t* to_key, size_t to_key_bytes,
+                      bint move, bint hand_over) noexcept nogil:
+    """hand_over: trees or an extent change hands, which need not be written anew."""
+    if hand_over:
+        if v.trees != NULL:
+            effects_trees_gone(ks.effects, v.data, trees_bytes(v))
+        effects_rename(ks.effects, v.db, key, key_bytes, copy.db, to_key, to_key_bytes)
+        return
+    record_whole(ks, copy, to_key, to_key_bytes)
+    if move:
+        record_delete(ks, v.db, key, key_bytes)
 
 
 cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
@@ -677,6 +808,8 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
             keep_base(&copy, v.record.base)
     if taken:
         remove(ks, &target, keep_target)
+    if unlikely(ks.effects != NULL):
+        record_copy(ks, v, key, key_bytes, &copy, to_key, to_key_bytes, move, keep)
     changed(ks, to_db, to_key, to_key_bytes, hash)
     if move:
         remove(ks, v, keep)
@@ -767,7 +900,7 @@ cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil:
     return False
 
 
-cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
+cdef void flush(Keyspace* ks, int db) noexcept nogil:
     cdef uint8_t i = ks.db_index[db]
     cdef Index* fresh
     cdef Retired* retired
@@ -794,13 +927,23 @@ cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
         ks.access_switched = 0
 
 
+cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
+    if unlikely(ks.effects != NULL) and index_of(ks, db).keys:
+        effects_begin(ks.effects, EFFECT_FLUSH, 0, db, -1, NULL, 0, 0)
+    flush(ks, db)
+
+
 cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil:
     cdef int db
+    if unlikely(ks.effects != NULL) and not is_empty(ks):
+        effects_begin(ks.effects, EFFECT_FLUSH_ALL, 0, 0, -1, NULL, 0, 0)
     for db in range(ks.databases):
-        keyspace_flush(ks, db)
+        flush(ks, db)
 
 
 cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil:
+    if unlikely(ks.effects != NULL) and a != b:
+        effects_swap(ks.effects, a, b)
     ks.db_index[a], ks.db_index[b] = ks.db_index[b], ks.db_index[a]
 
 

@@ -16,9 +16,10 @@ from gapless.engine.listpack cimport listpack_entry_bytes
 from gapless.engine.node cimport Node, node_item
 from gapless.engine.record cimport LIST_NODES_BYTES, LIST_QUICKLIST, TYPE_LIST, read_varint
 from gapless.engine.reply cimport reply_bulk_short, reply_reserve
-from gapless.engine.tree cimport tree_at, tree_element, tree_next, tree_previous
+from gapless.engine.tree cimport tree_at, tree_element, tree_next, tree_note, tree_previous
 from gapless.engine.tree_cut cimport tree_cut
 from gapless.engine.tree_key cimport item_element
+from gapless.engine.tree_notes cimport NOTE_CUT_LEFT, NOTE_CUT_TO
 
 cdef enum:
     LISTPACK_OF_PACKED_MAX = 3     # a listpack takes at most so many times what the packed form does
@@ -205,6 +206,7 @@ cdef void cut_off(List* l, bint left, uint32_t count) noexcept nogil:
             part.marks = t.marks
             t[0], part = part, t[0]
         tree_retire(l.c.keys.forest, &part)
+        tree_note(l.c.keys.forest, t, NOTE_CUT_LEFT if left else NOTE_CUT_TO, NULL, 0, count if left else t.count)
         l.c.dirty = True
         return
     for _i in range(count):

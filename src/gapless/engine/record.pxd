@@ -3,7 +3,7 @@
     offset  size  field
     0       1     bits 0-3 type, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
     1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT; strings: bit 6 RAW, bit 7 TEXT; collections: bit 6 TREES
-    2       1     base: bits 0-6 number, mod 128, of the journal file in which the last whole image of the key lies; bit 7 the snapshot's epoch
+    2       1     base: bits 0-6 the journal file in which the last whole image of the key lies (base_of_file); bit 7 the snapshot's epoch
     3       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
     .       1-5   key length, LEB128
     .       1-5   value length, LEB128            (neither ROOM nor EXTENT)
@@ -96,6 +96,11 @@ cdef struct Record:
     uint32_t size           # bytes it takes in its segment
 
 
+cdef inline uint8_t base_of_file(uint32_t number) noexcept nogil:
+    """What a base says of the journal file with this number; 0 says that there is none. Far fewer files than 127 are kept at a time."""
+    return <uint8_t>(1 + (number - 1) % 127) if number else 0
+
+
 cdef inline const uint8_t* read_varint(const uint8_t* p, uint32_t* out) noexcept nogil:
     cdef uint32_t v = p[0]
     if v < 0x80:
@@ -111,6 +116,16 @@ cdef inline const uint8_t* read_varint(const uint8_t* p, uint32_t* out) noexcept
         shift += 7
     out[0] = v
     return p + 1
+
+
+cdef inline const uint8_t* read_varint_within(const uint8_t* p, const uint8_t* end, uint32_t* out) noexcept nogil:
+    """NULL: it does not end before `end`, or is larger than 32 bits."""
+    cdef const uint8_t* last = p
+    while last < end and last - p < 5:
+        if last[0] < 0x80:
+            return NULL if last - p == 4 and last[0] > 0x0f else read_varint(p, out)
+        last += 1
+    return NULL
 
 
 cdef inline uint8_t* write_varint(uint8_t* p, uint32_t v) noexcept nogil:

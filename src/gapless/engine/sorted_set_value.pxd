@@ -79,6 +79,8 @@ cdef bint sorted_set_find(SortedSet* s, const uint8_t* name, uint64_t n) noexcep
 # Writes the member that sorted_set_find() just looked for. REQUIRED: one that is there gets another score. STATUS_FULL, STATUS_TOO_LARGE: it is
 # as it was.
 cdef Status sorted_set_put(SortedSet* s, const uint8_t* name, uint64_t n, double score) noexcept nogil
+# The same of a set on trees, whatever it is to be called: marks are as they were.
+cdef Status sorted_set_put_on_trees(SortedSet* s, const uint8_t* name, uint64_t n, double score) noexcept nogil
 # Rank of the member that was found; removes it. `name` may lie in the set.
 cdef uint64_t sorted_set_rank(SortedSet* s, const uint8_t* name, uint64_t n) noexcept nogil
 cdef void sorted_set_remove(SortedSet* s, const uint8_t* name, uint64_t n) noexcept nogil

@@ -12,9 +12,10 @@ from gapless.engine.forest cimport ORDER_SCORE, ORDER_SCORED, tree_begin, tree_r
 from gapless.engine.record cimport TYPE_SORTED_SET, ZSET_MINUS, ZSET_TABLE, read_varint, varint_bytes
 from gapless.engine.score cimport score_code, score_key, score_load, score_load_key, score_of_code, score_store
 from gapless.engine.tree cimport (
-    tree_at, tree_element, tree_find, tree_insert, tree_next, tree_previous, tree_rank, tree_remove,
+    tree_at, tree_element, tree_find, tree_insert, tree_next, tree_note, tree_previous, tree_rank, tree_remove,
 )
 from gapless.engine.tree_key cimport Key, hash_key
+from gapless.engine.tree_notes cimport NOTE_PUT
 
 
 # ---- life
@@ -229,6 +230,7 @@ cdef Status move_in_trees(SortedSet* s, const uint8_t* element, const uint8_t* n
     """The composed member at s.by_member gets another score. All or nothing."""
     cdef Status status
     cdef uint32_t bytes = 0
+    cdef uint8_t* moved
     find_by_score(s, score, name, n)
     status = tree_insert(s.c.keys.forest, s.c.tree, &s.c.place, element, n + SCORE_BYTES)
     if unlikely(status != STATUS_OK):
@@ -236,11 +238,13 @@ cdef Status move_in_trees(SortedSet* s, const uint8_t* element, const uint8_t* n
     INVARIANT(find_by_score(s, s.score, name, n))
     tree_remove(s.c.keys.forest, s.c.tree, &s.c.place)
     # The score is no part of the key there: it changes where it lies.
-    memcpy(<uint8_t*>tree_element(s.c.keys.forest, &s.by_member, &bytes) + n, &score, SCORE_BYTES)
+    moved = <uint8_t*>tree_element(s.c.keys.forest, &s.by_member, &bytes)
+    memcpy(moved + n, &score, SCORE_BYTES)
+    tree_note(s.c.keys.forest, tree_by_member(s), NOTE_PUT, moved, bytes, 0)
     return STATUS_OK
 
 
-cdef Status put_in_trees(SortedSet* s, const uint8_t* name, uint64_t n, double score) noexcept nogil:
+cdef Status sorted_set_put_on_trees(SortedSet* s, const uint8_t* name, uint64_t n, double score) noexcept nogil:
     cdef uint8_t* element = compose(s, name, n, score_key(score), score)
     cdef Status status
     if element == NULL:
@@ -289,7 +293,7 @@ cdef Status sorted_set_put(SortedSet* s, const uint8_t* name, uint64_t n, double
         if status != STATUS_OK:
             return status
         find_by_member(s, name, n)
-    status = put_in_trees(s, name, n, score)
+    status = sorted_set_put_on_trees(s, name, n, score)
     if marks and status == STATUS_OK:
         collection_mark(&s.c, marks)
     return status

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 from gapless.engine.base cimport STATUS_FULL, STATUS_OK, Status, parse_int64, unlikely
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_READ, FIND_WRITE, Value, keyspace_create, keyspace_delete_found, keyspace_find,
-    keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_tick, keyspace_touched)
+    keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_tick, keyspace_touched_at)
 from gapless.engine.record cimport RECORD_RAW, TYPE_STRING
 from gapless.engine.reply cimport format_int64
 from gapless.engine.store_access cimport RECORD_OVERHEAD, Text, positive_ms, raise_status, raise_wrong_type, text_of
@@ -185,7 +185,7 @@ cdef class StoreStrings(StoreKeys):
                 status = keyspace_resize(self.ks, &v, text.data, text.size, size + data.size)
                 if status == STATUS_OK:
                     memcpy(v.data + size, data.data, data.size)
-                    keyspace_touched(self.ks, &v, text.data, text.size)
+                    keyspace_touched_at(self.ks, &v, text.data, text.size, size, size, data.size)
                 self.housekeep()
             else:
                 status = self.put(&text, hash, &data, EXPIRE_NEVER)
@@ -222,7 +222,7 @@ cdef class StoreStrings(StoreKeys):
                                          EXPIRE_NEVER, &v)
             if data.size and status == STATUS_OK:
                 memcpy(v.data + offset, data.data, data.size)
-                keyspace_touched(self.ks, &v, key.data, key.size)
+                keyspace_touched_at(self.ks, &v, key.data, key.size, size, <uint64_t>offset, data.size)
                 size = max(size, end)
             self.housekeep()
         finally:

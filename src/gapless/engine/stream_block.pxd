@@ -63,6 +63,10 @@ cdef struct FieldWalk:
     bint own
 
 
+# Whether bytes that come from outside are a block, which all else here takes for granted.
+cdef bint block_is_sound(const uint8_t* block, uint64_t n) noexcept nogil
+# Of a sound one: whether names that are in force for an entry of it lie at this offset.
+cdef bint block_has_names_at(const uint8_t* block, uint64_t n, uint64_t at) noexcept nogil
 cdef void block_open(const uint8_t* block, uint64_t n, BlockCursor* c) noexcept nogil
 # The next entry; False at the end. O(fields).
 cdef bint block_next(BlockCursor* c, Entry* out) noexcept nogil

@@ -1,6 +1,6 @@
 """Blocks of stream entries. See stream_block.pxd."""
 from libc.string cimport memcmp, memcpy
-from gapless.engine.record cimport read_varint, varint_bytes, write_varint
+from gapless.engine.record cimport read_varint, read_varint_within, varint_bytes, write_varint
 from gapless.engine.stream_id cimport id_compare, id_load, id_of, id_store
 
 cdef enum:
@@ -10,6 +10,7 @@ cdef enum:
     OTHER_MS = 3
     FORM_MASK = 3
     OWN = 4
+    WIDE_BYTES_MAX = 10
 
 
 # ---- numbers of 64 bits
@@ -58,6 +59,75 @@ cdef uint64_t names_span(const uint8_t* names) noexcept nogil:
 cdef StreamId block_before(StreamId id) noexcept nogil:
     # Its seq may wrap: whoever adds one to it comes back to it.
     return id_of(id.ms, id.seq - 1)
+
+
+cdef inline const uint8_t* sound_strings(const uint8_t* p, const uint8_t* end, uint64_t count) noexcept nogil:
+    """Behind so many strings; NULL: they do not end before `end`."""
+    cdef uint32_t n
+    cdef uint64_t _i
+    for _i in range(count):
+        p = read_varint_within(p, end, &n)
+        if p == NULL or <uint64_t>(end - p) < n:
+            return NULL
+        p += n
+    return p
+
+
+cdef inline const uint8_t* sound_names(const uint8_t* p, const uint8_t* end, uint32_t* fields) noexcept nogil:
+    p = read_varint_within(p, end, fields)
+    return sound_strings(p, end, fields[0]) if p != NULL else NULL
+
+
+cdef inline const uint8_t* sound_wide(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    cdef const uint8_t* begin = p
+    while p < end and p - begin < WIDE_BYTES_MAX:
+        p += 1
+        if p[-1] < 0x80:
+            return p
+    return NULL
+
+
+cdef bint block_is_sound(const uint8_t* block, uint64_t n) noexcept nogil:
+    cdef const uint8_t* p = block + BLOCK_HEADER_BYTES
+    cdef const uint8_t* end = block + n
+    cdef uint32_t names = 0, fields, head, form, entries = 0
+    if n < <uint64_t>BLOCK_HEADER_BYTES:
+        return False
+    p = sound_names(p, end, &names)
+    while p != NULL and p < end:
+        if p[0] == BLOCK_NODE:
+            p = sound_names(p + 1, end, &names)
+            if p == NULL or p == end:
+                return False
+        head = p[0]
+        form = head & FORM_MASK
+        entries += 1
+        if head & ~<uint32_t>(FORM_MASK | OWN) or entries > BLOCK_ENTRIES_MAX:
+            return False
+        p += 1
+        if form != FOLLOWS:
+            p = sound_wide(p, end)
+        if p != NULL and form == OTHER_MS:
+            p = sound_wide(p, end)
+        if p == NULL:
+            return False
+        fields = names
+        if head & OWN:
+            p = read_varint_within(p, end, &fields)
+            if p == NULL:
+                return False
+        p = sound_strings(p, end, <uint64_t>fields * (2 if head & OWN else 1))
+    return p != NULL
+
+
+cdef bint block_has_names_at(const uint8_t* block, uint64_t n, uint64_t at) noexcept nogil:
+    cdef BlockCursor c
+    cdef Entry entry
+    block_open(block, n, &c)
+    while c.names != block + at:
+        if not block_next(&c, &entry):
+            return False
+    return True
 
 
 cdef void block_open(const uint8_t* block, uint64_t n, BlockCursor* c) noexcept nogil:

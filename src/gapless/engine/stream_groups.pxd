@@ -64,6 +64,9 @@ cdef struct Consumer:
     uint8_t[TABLE_KEY_BYTES_MAX] key
 
 
+# Whether bytes that come from outside are an element of the table, and how many of them are its key.
+cdef bint table_element_is_sound(const uint8_t* element, uint32_t n, uint32_t* key_bytes) noexcept nogil
+
 cdef bint group_find(Stream* s, const Arg* name, Group* out) noexcept nogil
 # REQUIRED: there is none of this name. STATUS_FULL, STATUS_TOO_LARGE: as it was.
 cdef Status group_create(Stream* s, const Arg* name, StreamId last, int64_t entries_read, Group* out) noexcept nogil

@@ -2,12 +2,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, STATUS_TOO_LARGE, Status, hash_bytes, likely, store_u64
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, STATUS_TOO_LARGE, Status, likely, load_u64, store_u64
+from gapless.engine.sha1 cimport SHA1_BYTES, sha1
 from gapless.engine.stream_id cimport (
     ID_BYTES, id_compare, id_is_zero, id_load, id_max, id_of, id_store,
 )
 from gapless.engine.stream_table cimport (
-    TablePlace, table_element, table_find, table_insert, table_next, table_previous, table_remove,
+    TablePlace, table_changed, table_element, table_find, table_insert, table_next, table_previous, table_remove,
 )
 from gapless.engine.stream_value cimport StreamHead, stream_head
 from gapless.engine.tree_key cimport __builtin_bswap64
@@ -25,6 +26,7 @@ cdef enum:
     PENDING_BYTES_MAX = NUMBER_BYTES_MAX + ID_BYTES
     OWNED_BYTES_MAX = 2 * NUMBER_BYTES_MAX + ID_BYTES
     NOBODY = 0                 # no consumer's number
+    NAME_DIGEST_BYTES = 16
     NAMELESS_BYTES_MAX = 64    # of elements without a name
     NAME_BYTES_MAX = 512 << 20
     GROUPS_MAX = 0x7fffffff
@@ -68,14 +70,15 @@ cdef uint32_t named(const Stream* s, uint8_t* key, uint32_t group, int kind, con
     """The key of a group or consumer of this name."""
     cdef uint8_t* p = key + prefix(key, group, kind)
     cdef uint8_t* end = key + s.keys.forest.element_bytes_max // 2
-    cdef uint64_t seed = s.keys.forest.seed
+    cdef uint8_t[SHA1_BYTES] digest
     cdef size_t i
     for i in range(name.size):
         if p >= end:
             p[0] = 0
             p[1] = 1
-            store_u64(p + 2, hash_bytes(name.data, name.size, seed))
-            store_u64(p + 10, hash_bytes(name.data, name.size, ~seed))
+            # Not a store's own hash: the element may come to lie in another store.
+            sha1(name.data, name.size, digest)
+            memcpy(p + 2, digest, NAME_DIGEST_BYTES)
             return <uint32_t>(p + 18 - key)
         p[0] = name.data[i]
         p += 1
@@ -141,6 +144,45 @@ cdef uint8_t* after(Stream* s, const uint8_t* key, uint32_t key_bytes, uint32_t 
     return element if element != NULL and n[0] >= prefix_bytes and memcmp(element, key, prefix_bytes) == 0 else NULL
 
 
+cdef bint name_is_sound(const uint8_t* element, uint32_t at, uint32_t n, uint32_t* key_bytes) noexcept nogil:
+    """Whether a name ends as take_key() expects it to."""
+    while at + 1 < n and (element[at] != 0 or element[at + 1] > 1):
+        at += 1
+    if at + 1 >= n:
+        return False
+    key_bytes[0] = max(at + (2 if element[at + 1] == 0 else 18), <uint32_t>KEY_BYTES_MIN)
+    return key_bytes[0] <= TABLE_KEY_BYTES_MAX
+
+
+cdef bint table_element_is_sound(const uint8_t* element, uint32_t n, uint32_t* key_bytes) noexcept nogil:
+    cdef uint64_t number
+    cdef uint32_t at = 1, least = 0
+    if n < KEY_BYTES_MIN:
+        return False
+    number = element[0]
+    if number == WIDE:
+        at = NUMBER_BYTES_MAX
+        if n < at:
+            return False
+        number = __builtin_bswap64(load_u64(element + 1))
+    key_bytes[0] = at
+    if number % KINDS == NAMED:
+        if not name_is_sound(element, at, n, key_bytes):
+            return False
+        least = sizeof(GroupState) if number // KINDS == 0 else 4
+        return n >= key_bytes[0] + least if number // KINDS == 0 else n == key_bytes[0] + least
+    if number % KINDS == NUMBERED:
+        key_bytes[0] += 8
+        return n >= key_bytes[0] + sizeof(ConsumerState)
+    if number % KINDS == PENDING:
+        key_bytes[0] += ID_BYTES
+        return n == key_bytes[0] + sizeof(PendingState)
+    if n <= at:
+        return False
+    key_bytes[0] += (NUMBER_BYTES_MAX if element[at] == WIDE else 1) + ID_BYTES
+    return n == key_bytes[0]
+
+
 # ---- groups
 
 cdef bint group_find(Stream* s, const Arg* name, Group* out) noexcept nogil:
@@ -181,8 +223,9 @@ cdef void group_write(Stream* s, const Group* g) noexcept nogil:
     cdef uint8_t* state = payload(s, g.key, g.key_bytes, &n)
     INVARIANT(state != NULL)
     memcpy(state, &g.state, sizeof(GroupState))
+    table_changed(s, state - g.key_bytes, g.key_bytes + n)
     if g.seen != NULL:
-        consumer_state(s, g, g.seen.number, &n)[0] = g.seen.state
+        write_consumer(s, g, g.seen.number, &g.seen.state)
 
 
 cdef void group_destroy(Stream* s, const Group* g) noexcept nogil:
@@ -236,6 +279,15 @@ cdef inline ConsumerState* consumer_state(Stream* s, const Group* g, uint32_t nu
     cdef uint8_t* state = payload(s, key, consumer_key(key, g.state.number, number), n)
     INVARIANT(state != NULL)
     return <ConsumerState*>state
+
+
+cdef void write_consumer(Stream* s, const Group* g, uint32_t number, const ConsumerState* state) noexcept nogil:
+    cdef uint8_t[2 * NUMBER_BYTES_MAX] key
+    cdef uint32_t key_bytes = consumer_key(key, g.state.number, number), n = 0
+    cdef uint8_t* at = payload(s, key, key_bytes, &n)
+    INVARIANT(at != NULL)
+    memcpy(at, state, sizeof(ConsumerState))
+    table_changed(s, at - key_bytes, key_bytes + n)
 
 
 cdef bint consumer_find(Stream* s, const Group* g, const Arg* name, Consumer* out) noexcept nogil:
@@ -334,6 +386,15 @@ cdef inline PendingState* pending_state(Stream* s, const Group* g, StreamId id) 
     return <PendingState*>payload(s, key, pending_key(key, g.state.number, id), &n)
 
 
+cdef void write_pending(Stream* s, const Group* g, StreamId id, const PendingState* state) noexcept nogil:
+    cdef uint8_t[PENDING_BYTES_MAX] key
+    cdef uint32_t key_bytes = pending_key(key, g.state.number, id), n = 0
+    cdef uint8_t* at = payload(s, key, key_bytes, &n)
+    INVARIANT(at != NULL)
+    memcpy(at, state, sizeof(PendingState))
+    table_changed(s, at - key_bytes, key_bytes + n)
+
+
 cdef bint pending_find(Stream* s, const Group* g, StreamId id, PendingState* out) noexcept nogil:
     cdef PendingState* state = pending_state(s, g, id)
     if state == NULL:
@@ -375,10 +436,13 @@ cdef bint pending_last(Stream* s, const Group* g, StreamId* id) noexcept nogil:
 
 cdef inline void count_owned(Stream* s, const Group* g, uint32_t consumer, int more) noexcept nogil:
     cdef uint32_t n = 0
+    cdef ConsumerState state
     if g.seen != NULL and g.seen.number == consumer:
         g.seen.state.pending += <uint64_t>more
     else:
-        consumer_state(s, g, consumer, &n).pending += <uint64_t>more
+        state = consumer_state(s, g, consumer, &n)[0]
+        state.pending += <uint64_t>more
+        write_consumer(s, g, consumer, &state)
 
 
 cdef inline Status add_owned(Stream* s, const Group* g, uint32_t consumer, StreamId id) noexcept nogil:
@@ -419,8 +483,7 @@ cdef Status pending_give(Stream* s, Group* g, StreamId id, const PendingState* s
         return status
     if before != state.consumer:
         drop_owned(s, g, before, id)
-        old = pending_state(s, g, id)
-    old[0] = state[0]
+    write_pending(s, g, id, state)
     return STATUS_OK
 
 
@@ -432,10 +495,13 @@ cdef Status pending_load(Stream* s, Group* g, StreamId id, PendingState* state) 
 
 
 cdef Status pending_assign(Stream* s, const Group* g, StreamId id, uint32_t consumer) noexcept nogil:
-    cdef PendingState* state = pending_state(s, g, id)
-    if state == NULL or state.consumer != NOBODY:
+    cdef PendingState* found = pending_state(s, g, id)
+    cdef PendingState state
+    if found == NULL or found.consumer != NOBODY:
         return STATUS_MISSING
+    state = found[0]
     state.consumer = consumer
+    write_pending(s, g, id, &state)
     return add_owned(s, g, consumer, id)
 
 

@@ -27,6 +27,8 @@ cdef uint8_t* table_element(Stream* s, const TablePlace* at, uint32_t* n) noexce
 cdef bint table_next(Stream* s, TablePlace* at) noexcept nogil
 # The same backwards. Packed O(elements).
 cdef bint table_previous(Stream* s, TablePlace* at) noexcept nogil
+# REQUIRED after what an element says was changed where it lies; n: its bytes.
+cdef void table_changed(Stream* s, const uint8_t* element, uint32_t n) noexcept nogil
 # Inserts before what table_find() found. STATUS_FULL: as it was.
 cdef Status table_insert(Stream* s, TablePlace* at, const uint8_t* element, uint32_t n) noexcept nogil
 # Removes the element there. REQUIRED: table_find() was the last to move the place.

@@ -6,8 +6,9 @@ from gapless.engine.record cimport read_varint, varint_bytes, write_varint
 from gapless.engine.stream_value cimport (
     STREAM_TREE_TABLE, TABLE_BYTES_MAX, stream_head, stream_packed_table, stream_reserve, stream_tree,
 )
-from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_insert, tree_next, tree_previous, tree_remove
+from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_insert, tree_next, tree_note, tree_previous, tree_remove
 from gapless.engine.tree_key cimport Key, separator_key
+from gapless.engine.tree_notes cimport NOTE_PUT
 
 
 cdef inline bint on_tree(const Stream* s) noexcept nogil:
@@ -80,6 +81,11 @@ cdef bint table_previous(Stream* s, TablePlace* at) noexcept nogil:
     return True
 
 
+cdef void table_changed(Stream* s, const uint8_t* element, uint32_t n) noexcept nogil:
+    if on_tree(s):
+        tree_note(s.keys.forest, stream_tree(s, STREAM_TREE_TABLE), NOTE_PUT, element, n, 0)
+
+
 cdef Status to_tree(Stream* s) noexcept nogil:
     cdef Forest* f = s.keys.forest
     cdef Tree t
@@ -99,6 +105,11 @@ cdef Status to_tree(Stream* s) noexcept nogil:
             return status
         look_at(s, at.at + at.bytes, &at)
     stream_tree(s, STREAM_TREE_TABLE)[0] = t
+    look_at(s, 0, &at)
+    while at.bytes:
+        element = read_varint(stream_packed_table(s) + at.at, &n)
+        tree_note(f, stream_tree(s, STREAM_TREE_TABLE), NOTE_PUT, element, n, 0)
+        look_at(s, at.at + at.bytes, &at)
     stream_head(s).table_bytes = 0
     return STATUS_OK
 

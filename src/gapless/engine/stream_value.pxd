@@ -105,6 +105,8 @@ cdef void stream_discard(Stream* s) noexcept nogil
 # Tells the keyspace of a change of entries. What changes groups only, WATCH does not see, as in Redis: it is counted, no more.
 cdef void stream_touched(Stream* s) noexcept nogil
 cdef void stream_counted(Stream* s) noexcept nogil
+# What is no change to anybody, but lies otherwise than before.
+cdef void stream_recorded(Stream* s) noexcept nogil
 # Room for tail and table of so many bytes. STATUS_FULL: as it was. What was found in the stream must be looked up again.
 cdef Status stream_reserve(Stream* s, uint64_t tail_bytes, uint64_t table_bytes) noexcept nogil
 

@@ -6,7 +6,8 @@ from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_L
 from gapless.engine.dispatch cimport reply_wrong_type
 from gapless.engine.forest cimport ORDER_BYTES, Forest, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, keyspace_create, keyspace_find, keyspace_resize, keyspace_set, keyspace_touched,
+    EXPIRE_NEVER, FIND_WRITE, keyspace_create, keyspace_find, keyspace_recorded, keyspace_resize, keyspace_set, keyspace_to_change,
+    keyspace_touched,
 )
 from gapless.engine.listpack cimport listpack_entry_bytes, listpack_number_bytes
 from gapless.engine.record cimport RECORD_TREES, TYPE_STREAM
@@ -18,9 +19,10 @@ from gapless.engine.stream_id cimport (
     ID_BYTES, id_compare, id_load, id_max, id_of, id_store,
 )
 from gapless.engine.tree cimport (
-    tree_at, tree_element, tree_find, tree_insert, tree_next, tree_previous, tree_remove, tree_replace,
+    tree_at, tree_element, tree_find, tree_insert, tree_next, tree_note, tree_previous, tree_remove, tree_replace,
 )
 from gapless.engine.tree_key cimport Key, separator_key
+from gapless.engine.tree_notes cimport NOTE_PUT
 
 cdef enum:
     LISTPACK_EMPTY_BYTES = 7
@@ -54,6 +56,8 @@ cdef bint stream_open(Call* call, const Arg* key, uint64_t key_hash, int how, St
         reply_wrong_type(call)
         return False
     s.there = True
+    if how == FIND_WRITE:
+        keyspace_to_change(s.keys, &s.v)
     return True
 
 
@@ -104,6 +108,11 @@ cdef void stream_touched(Stream* s) noexcept nogil:
 
 cdef void stream_counted(Stream* s) noexcept nogil:
     s.keys.stats.dirty += 1
+    stream_recorded(s)
+
+
+cdef void stream_recorded(Stream* s) noexcept nogil:
+    keyspace_recorded(s.keys, &s.v, s.key.data, s.key.size)
 
 
 cdef Status stream_reserve(Stream* s, uint64_t tail_bytes, uint64_t table_bytes) noexcept nogil:
@@ -200,11 +209,12 @@ cdef inline bint new_node(const Stream* s, const StreamHead* head, uint64_t text
     return s.node_entries_max != 0 and <uint64_t>head.node_live + head.node_deleted >= s.node_entries_max
 
 
-cdef uint64_t hash_names(const Stream* s, const Arg* pairs, uint32_t fields) noexcept nogil:
+cdef uint64_t hash_names(const Arg* pairs, uint32_t fields) noexcept nogil:
+    """Lies in the record, and means the same in every store."""
     cdef uint64_t hash = fields
     cdef uint32_t i
     for i in range(fields):
-        hash = hash_bytes(pairs[2 * i].data, pairs[2 * i].size, s.keys.forest.seed ^ hash)
+        hash = hash_bytes(pairs[2 * i].data, pairs[2 * i].size, hash)
     return hash | 1
 
 
@@ -277,7 +287,7 @@ cdef Status append_alone(Stream* s, StreamId id, const Arg* pairs, uint32_t fiel
         if begins:
             head.node_names = 0
             if span > block_bytes_max(s) // 2:
-                head.node_names = hash_names(s, pairs, fields)
+                head.node_names = hash_names(pairs, fields)
                 span = 1
                 block[BLOCK_HEADER_BYTES] = 0
             set_tail_bytes(s, BLOCK_HEADER_BYTES + span)
@@ -366,7 +376,7 @@ cdef Status stream_append(Stream* s, StreamId id, const Arg* pairs, uint32_t fie
         return status
     head = stream_head(s)
     # Redis would tell names once that were too large to be told once here.
-    if unlikely(own and head.node_names) and hash_names(s, pairs, fields) == head.node_names:
+    if unlikely(own and head.node_names) and hash_names(pairs, fields) == head.node_names:
         own = False
     count_in_node(head, id, pairs, fields, begins, own)
     if head.length == 0:
@@ -514,6 +524,8 @@ cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
     cdef Key key
     cdef bint in_tail, node_goes_on, there
     cdef uint8_t* moved = NULL
+    cdef const uint8_t* moved_block = NULL
+    cdef uint64_t moved_bytes = 0
     cdef Status status = STATUS_OK
     stream_walk(s, id, id, False, &w)
     found[0] = stream_next(&w, &entry)
@@ -531,6 +543,8 @@ cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
     else:
         if node_goes_on and entry.begins and w.block != block:
             # The node's next entry is in another block, and the first of its node from now on.
+            moved_block = w.block
+            moved_bytes = w.block_bytes
             moved = <uint8_t*>w.block + ID_BYTES
             moved[0] |= BLOCK_BEGINS
         # A walk's place has no path to the root.
@@ -547,6 +561,8 @@ cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
             if moved != NULL:
                 moved[0] &= ~<uint8_t>BLOCK_BEGINS
             return status
+        if moved != NULL and not w.in_tail:
+            tree_note(s.keys.forest, stream_tree(s, STREAM_TREE_BLOCKS), NOTE_PUT, moved_block, <uint32_t>moved_bytes, 0)
     head.length -= 1
     if id_compare(id, head.node) >= 0:
         head.node_live -= 1

@@ -16,7 +16,7 @@ from gapless.engine.stream_reply cimport reply_range
 from gapless.engine.stream_trim cimport TrimOptions, arg_trim, stream_delete, stream_trim_as, trim_begin, trim_complete
 from gapless.engine.stream_value cimport (
     TRIM_NONE, Stream, StreamHead, stream_append, stream_counted, stream_create, stream_head, stream_last_entry, stream_open,
-    stream_touched,
+    stream_recorded, stream_touched,
 )
 
 
@@ -114,6 +114,8 @@ cdef void cmd_xadd(Call* call) noexcept nogil:
             return
     if made:
         keyspace_delete_found(call.keys, &s.v, s.key.data, s.key.size)
+    else:
+        stream_recorded(&s)
     if status == STATUS_TOO_LARGE:
         reply_error(call.reply, b"ERR Elements are too large to be stored")
     else:

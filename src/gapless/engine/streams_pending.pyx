@@ -16,7 +16,7 @@ from gapless.engine.stream_id cimport (
 )
 from gapless.engine.stream_reply cimport reply_no_group
 from gapless.engine.stream_trim cimport REFERENCES_KEEP, arg_references, stream_delete_as
-from gapless.engine.stream_value cimport Stream, stream_counted, stream_open, stream_touched
+from gapless.engine.stream_value cimport Stream, stream_counted, stream_open, stream_recorded, stream_touched
 
 
 # ---- XACK
@@ -111,6 +111,8 @@ cdef void delete_entries(Call* call, Stream* s, Group* g, const DeleteOptions* o
         stream_touched(s)
     elif acknowledged:
         stream_counted(s)
+    else:
+        stream_recorded(s)
     call_status(call, status)
 
 

@@ -20,7 +20,8 @@ from gapless.engine.stream_id cimport (
 )
 from gapless.engine.stream_reply cimport reply_entry, reply_error_naming, reply_range
 from gapless.engine.stream_value cimport (
-    Stream, StreamWalk, stream_counted, stream_head, stream_last_entry, stream_next, stream_open, stream_walk,
+    Stream, StreamWalk, stream_counted, stream_head, stream_last_entry, stream_next, stream_open,
+    stream_recorded, stream_walk,
 )
 
 
@@ -254,12 +255,16 @@ cdef bint serve_group(Call* call, Stream* s, const ReadOptions* o, int at, Statu
         group_write(s, &g)
         if made:
             stream_counted(s)
+        else:
+            stream_recorded(s)
         return False
     reply_key(call, s)
     status[0] = serve_history(call, s, o, o.ids[at], &g, &c) if history else serve_new(call, s, o, &g, &c)
     group_write(s, &g)
     if made or not history:
         stream_counted(s)
+    else:
+        stream_recorded(s)
     return True
 
 

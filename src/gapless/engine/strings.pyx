@@ -9,7 +9,7 @@ from gapless.engine.dispatch cimport (
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, Value, keyspace_delete_found,
     keyspace_expire, keyspace_find, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize,
-    keyspace_set, keyspace_touched,
+    keyspace_set, keyspace_touched_at,
 )
 from gapless.engine.record cimport TYPE_STRING
 from gapless.engine.reply cimport (
@@ -345,13 +345,14 @@ cdef void cmd_append(Call* call) noexcept nogil:
     if not call_status(call, keyspace_resize(call.keys, &v, call.argv[1].data, call.argv[1].size, old + more.size)):
         return
     copy_bytes(v.data + old, more.data, more.size)
-    keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+    keyspace_touched_at(call.keys, &v, call.argv[1].data, call.argv[1].size, old, old, more.size)
     reply_int(call.reply, <int64_t>v.size)
 
 
 cdef void cmd_setrange(Call* call) noexcept nogil:
     cdef Value v
     cdef int64_t offset
+    cdef uint64_t old
     cdef const Arg* part = &call.argv[3]
     if not arg_int64(call, 2, &offset):
         return
@@ -365,10 +366,11 @@ cdef void cmd_setrange(Call* call) noexcept nogil:
         return
     if not size_allowed(call, <uint64_t>offset + part.size):
         return
+    old = v.size
     if not widen_string(call, &v, <uint64_t>offset + part.size):
         return
     copy_bytes(v.data + offset, part.data, part.size)
-    keyspace_touched(call.keys, &v, call.argv[1].data, call.argv[1].size)
+    keyspace_touched_at(call.keys, &v, call.argv[1].data, call.argv[1].size, old, <uint64_t>offset, part.size)
     reply_int(call.reply, <int64_t>v.size)
 
 

@@ -23,9 +23,10 @@ Nothing in a page points at what holds the Tree: records move freely. A Tree is 
 until the next change of its tree, and an element's bytes until then.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from gapless.engine.base cimport Status
-from gapless.engine.forest cimport TREE_LEVELS, Forest, Tree
+from gapless.engine.base cimport Status, unlikely
+from gapless.engine.forest cimport ORDER_SCORE, TREE_LEVELS, Forest, Tree
 from gapless.engine.tree_key cimport Key
+from gapless.engine.tree_notes cimport note_take, notes_own
 
 
 cdef struct Place:
@@ -55,3 +56,15 @@ cdef bint tree_has_room(const Forest* f, const Tree* t, uint64_t changes) noexce
 cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil
 cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil
 cdef void tree_remove(Forest* f, Tree* t, Place* place) noexcept nogil
+
+
+# ---- notes for the journal (tree_notes.pxd): taken by the functions above; what changes an element where it lies takes its own
+
+cdef inline bint tree_is_noted(const Forest* f, const Tree* t) noexcept nogil:
+    # Who has the members of a sorted set has its scores, too.
+    return unlikely(f.notes != NULL) and t.order != ORDER_SCORE and notes_own(f.notes, t)
+
+
+cdef inline void tree_note(const Forest* f, const Tree* t, int kind, const uint8_t* element, uint32_t n, uint32_t position) noexcept nogil:
+    if tree_is_noted(f, t):
+        note_take(f.notes, t, kind, element, n, position, False)

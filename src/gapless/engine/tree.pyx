@@ -2,7 +2,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, likely, prefetch, unlikely
 from gapless.engine.extent cimport extent_bytes, extent_give, extent_take
-from gapless.engine.forest cimport ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, Forest, Tree, node_at
+from gapless.engine.forest cimport ORDER_BYTES, ORDER_POSITION, PAGES_SPARE, TREE_COUNT_MAX, Forest, Tree, node_at
 from gapless.engine.node cimport (
     NODE_LEVEL_MASK, NODE_NARROW, Node, inner_add, inner_child, inner_count, inner_extent, inner_own_extent, item_begin,
     item_extent, item_head_bytes, item_in_extent, item_open, item_write_extent, node_begin, node_entry_bytes, node_finger,
@@ -12,6 +12,9 @@ from gapless.engine.pages cimport pages_left, pages_reserve, pages_take
 from gapless.engine.splice cimport SPLICE_PAGES, Splice, fresh_item, splice
 from gapless.engine.tree_key cimport (
     Key, element_key, hashed_part, inner_key, item_element, key_compare, leaf_key, order_hashes,
+)
+from gapless.engine.tree_notes cimport (
+    DROPPED_BYTES_MAX, NOTE_DROP, NOTE_INSERT, NOTE_PUT, NOTE_REMOVE, NOTE_REPLACE, note_take,
 )
 
 cdef enum:
@@ -289,6 +292,44 @@ cdef Status make_item(Forest* f, Tree* t, const uint8_t* element, uint32_t n) no
     return STATUS_OK
 
 
+cdef uint32_t place_rank(const Forest* f, const Tree* t, const Place* place) noexcept nogil:
+    """As tree_rank(), quicker at either end."""
+    cdef Node* leaf
+    if t.root == 0:
+        return 0
+    leaf = node_at(f, place.page[0])
+    if leaf.previous == 0:
+        return place.at[0]
+    if leaf.next == 0:
+        return t.count - leaf.count + place.at[0]
+    return <uint32_t>tree_rank(f, t, place)
+
+
+cdef void note_written(const Forest* f, const Tree* t, const Place* place, int kind, const uint8_t* element, uint32_t n) noexcept nogil:
+    """An element that is inserted or replaced, made an item already if it is large."""
+    cdef bint large = n > f.element_bytes_max
+    if large:
+        element = extent_bytes(f.extents, item_extent(fresh_item(f, 0, 0)))
+    if t.order == ORDER_POSITION:
+        note_take(f.notes, t, kind, element, n, place_rank(f, t, place), large)
+    else:
+        note_take(f.notes, t, NOTE_PUT, element, n, 0, large)
+
+
+cdef void note_removed(const Forest* f, const Tree* t, const Place* place, const uint8_t* item) noexcept nogil:
+    cdef uint32_t n
+    cdef const uint8_t* element
+    if t.order == ORDER_POSITION:
+        note_take(f.notes, t, NOTE_REMOVE, NULL, 0, place_rank(f, t, place), False)
+        return
+    element = item_element(f, item, &n)
+    if order_hashes(t.order):
+        element = hashed_part(t.order, element, n, &n)
+    elif t.order == ORDER_BYTES:
+        n = min(n, <uint32_t>DROPPED_BYTES_MAX)
+    note_take(f.notes, t, NOTE_DROP, element, n, 0, item_in_extent(item))
+
+
 cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element, uint32_t n) noexcept nogil:
     cdef Status status = room_for_change(f, t)
     cdef uint32_t size = item_head_bytes(n) + n
@@ -304,6 +345,8 @@ cdef Status tree_insert(Forest* f, Tree* t, Place* place, const uint8_t* element
         status = make_item(f, t, element, n)
         if status != STATUS_OK:
             return status
+    if tree_is_noted(f, t):
+        note_written(f, t, place, NOTE_INSERT, element, n)
     if t.root == 0:
         t.root = pages_take(f.pages)
         t.pages = 1
@@ -357,6 +400,8 @@ cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* elemen
     cdef uint8_t* bytes = <uint8_t*>item_open(item, &before)
     cdef Splice s
     if likely(before == n and not item_in_extent(item)):
+        if tree_is_noted(f, t):
+            note_written(f, t, place, NOTE_REPLACE, element, n)
         memmove(bytes, element, n)
         return STATUS_OK
     status = room_for_change(f, t)
@@ -365,6 +410,8 @@ cdef Status tree_replace(Forest* f, Tree* t, Place* place, const uint8_t* elemen
     status = make_item(f, t, element, n)
     if unlikely(status != STATUS_OK):
         return status
+    if tree_is_noted(f, t):
+        note_written(f, t, place, NOTE_REPLACE, element, n)
     if item_in_extent(item):
         let_go(f, t, place, item)
     s.remove = 1
@@ -380,6 +427,8 @@ cdef void tree_remove(Forest* f, Tree* t, Place* place) noexcept nogil:
     cdef const uint8_t* item = item_at_place(f, place)
     cdef Node* leaf = node_at(f, place.page[0])
     cdef int level
+    if tree_is_noted(f, t):
+        note_removed(f, t, place, item)
     if item_in_extent(item):
         let_go(f, t, place, item)
     t.count -= 1
