@@ -55,6 +55,7 @@ class Persistence:
         self._dirty_saved = 0
         self._tried_at = 0.0
         self._running: _BackgroundSave | None = None
+        self._leaving: threading.Thread | None = None
         self._points: list[tuple[int, int]] = []
 
     # ---- what INFO tells
@@ -156,7 +157,14 @@ class Persistence:
         """End a BGSAVE without a result: its data are gone, or another save takes its place."""
         if self._running is not None:
             self._running.abandon()
+            self._leaving = self._running.thread
             self._running = None
+
+    def close(self) -> None:
+        """End a BGSAVE and wait until its file is gone. REQUIRED: the engine is not held."""
+        self.abandon()
+        if self._leaving is not None:
+            self._leaving.join()
 
     def _look_after_background(self) -> None:
         save = self._running
