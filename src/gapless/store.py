@@ -251,6 +251,8 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
                 self._engine.stop()
                 thread.join()
                 self._engine.close()
+            if self._server is not None:
+                self._server.persistence.close()
             super().close()
             # They refer to each other: so the memory goes at once, not when the collector next runs.
             self._server = None

@@ -77,7 +77,9 @@ class Watched:
             return False
         copy = loaded(finished(self.snapshot, self.data), self.now)
         there = keys(copy)
-        assert [(key, there.get(key), told) for key, told in self.keys.items() if there.get(key) != told] == []
+        assert [
+            (key, there.get(key), told) for key, told in self.keys.items() if there.get(key) != told
+        ] == []
         assert len(there) == len(self.keys)
         assert copy("DEBUG", "DIGEST") == self.digest
         copy.engine.close()

@@ -93,7 +93,7 @@ def test_shutdown_ends_it_cleanly() -> None:
 def test_unix_socket_alone_with_permissions(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     argv = [sys.executable, "-m", "gapless", "serve", "-"]
-    text = f"port 0\nunixsocket {path}\nunixsocketperm 700\nio-threads 4\nsave \"\"\nlogfile {tmp_path}/log\n"
+    text = f'port 0\nunixsocket {path}\nunixsocketperm 700\nio-threads 4\nsave ""\nlogfile {tmp_path}/log\n'
     with subprocess.Popen(argv, stdin=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         process.stdin.write(text)

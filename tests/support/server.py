@@ -149,19 +149,20 @@ def redis_binary() -> str:
 @contextmanager
 def redis_server(**options: str) -> Iterator[Server]:
     """A running redis-server 8.2; underscores in option names stand for dashes."""
-    with _running("redis-server", [redis_binary()], options) as server:
+    with running("redis-server", [redis_binary()], options) as server:
         yield server
 
 
 @contextmanager
 def gapless_server(**options: str) -> Iterator[Server]:
     """A running `gapless serve`; underscores in option names stand for dashes."""
-    with _running("gapless", [sys.executable, "-m", "gapless", "serve"], options) as server:
+    with running("gapless", [sys.executable, "-m", "gapless", "serve"], options) as server:
         yield server
 
 
 @contextmanager
-def _running(name: str, argv: list[str], options: dict[str, str]) -> Iterator[Server]:
+def running(name: str, argv: list[str], options: dict[str, str]) -> Iterator[Server]:
+    """A running server of this command line; underscores in option names stand for dashes."""
     with tempfile.TemporaryDirectory(prefix="gapless-test-") as directory:
         named = {key.replace("_", "-"): value for key, value in options.items()}
         server = Server(name, argv, Path(directory), named)

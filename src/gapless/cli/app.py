@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gapless.cli import lab, records
+from gapless.cli import lab, records, transfer
 
 app = typer.Typer(
     name="gapless",
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 app.add_typer(lab.app, name="lab")
 app.command(context_settings={"ignore_unknown_options": True})(records.records)
+app.command("import")(transfer.import_)
+app.command("export")(transfer.export_)
 
 
 def _print_version(wanted: bool) -> None:

@@ -423,7 +423,8 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        maxmemory_clients (bytes), loading (only commands that may run meanwhile), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
+        maxmemory_clients (bytes), loading (only commands that may run meanwhile),
+        debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
         ordered_keys, clock_ms (tests: the time; 0: the real one).
         """
         self.enter()

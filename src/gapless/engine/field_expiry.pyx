@@ -3,7 +3,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, clock_monotonic_ns, store_u64
 from gapless.engine.forest cimport ORDER_BYTES, tree_begin, tree_retire
 from gapless.engine.index cimport BUCKET_SLOTS, Index, index_home, index_next, slot_is_link, slot_position, tag_of
-from gapless.engine.keyspace cimport FIND_PEEK, Value, keyspace_find, keyspace_hash_at, keyspace_record_key, keyspace_record_value
+from gapless.engine.keyspace cimport (
+    FIND_PEEK, Value, keyspace_find, keyspace_hash_at, keyspace_preserve, keyspace_record_key, keyspace_record_value,
+)
 from gapless.engine.log cimport log_at
 from gapless.engine.record cimport record_decode
 from gapless.engine.tree cimport Place, tree_at, tree_element, tree_find, tree_insert, tree_remove
@@ -129,10 +131,11 @@ cdef bint fields_expire(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     cdef Value v
     cdef bint worked = False
     while fields_are_due(ks):
-        if (find_hash(ks, ks.fields.next_db, ks.fields.next_hash, ks.fields.next_ms, &v)
-                and not ks.fields.expire(ks, &v, deadline_ns)):
-            ks.fields.retry_ms = ks.now_ms + RETRY_MS
-            return worked
+        if find_hash(ks, ks.fields.next_db, ks.fields.next_hash, ks.fields.next_ms, &v):
+            keyspace_preserve(ks, &v.record, v.slot[0])
+            if not ks.fields.expire(ks, &v, deadline_ns):
+                ks.fields.retry_ms = ks.now_ms + RETRY_MS
+                return worked
         worked = True
         if clock_monotonic_ns() >= deadline_ns:
             break

@@ -12,7 +12,7 @@ from gapless.engine.collection cimport (
 )
 from gapless.engine.field_expiry cimport EXPIRY_BYTES, FIELDS_NEVER, fields_add, fields_remove, load_expiry, packed_fields_due
 from gapless.engine.forest cimport ORDER_FIELD
-from gapless.engine.keyspace cimport FieldsDue, keyspace_preserve, keyspace_record_key, keyspace_recorded
+from gapless.engine.keyspace cimport FieldsDue, keyspace_record_key, keyspace_recorded
 from gapless.engine.record cimport (
     FIELDS_DUE_AT, FIELDS_DUE_BYTES, HASH_EXPIRIES, HASH_TABLE, TYPE_HASH, read_varint, varint_bytes, write_varint,
 )
@@ -284,7 +284,6 @@ cdef bint hash_expire_fields(Keyspace* ks, const Value* v, int64_t deadline_ns) 
     h.c.key = &key
     h.c.key_hash = v.hash
     h.c.db = v.db
-    keyspace_preserve(ks, &h.c.v.record, h.c.v.slot[0])
     if h.c.tree == NULL:
         drop_expired(&h)
         return collection_close(&h.c) == STATUS_OK

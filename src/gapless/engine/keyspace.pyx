@@ -693,6 +693,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
 
 
 cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
     if likely(ks.effects == NULL):
         return
     if v.trees == NULL:

@@ -3,7 +3,9 @@ from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
-from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
+from gapless.engine.base cimport (
+    INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64,
+)
 from gapless.engine.blocked cimport blocked_signal
 from gapless.engine.call cimport Arg, Call
 from gapless.engine.collection cimport Collection, collection_abandon, collection_of_value, collection_store

@@ -3,7 +3,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 from gapless.engine.base cimport (
     STATUS_FULL, STATUS_MISSING, STATUS_OK, Status, clock_monotonic_ns, load_u32, load_u64, unlikely,
 )
@@ -15,10 +15,11 @@ from gapless.engine.keyspace cimport (
     keyspace_set_idle, keyspace_size, keyspace_tick,
 )
 from gapless.engine.rdb cimport (
-    RDB_VERSION, RDB_TYPE_STRING, Reader, RdbText, rdb_read_length, rdb_read_string, rdb_restore_value,
+    RDB_VERSION, Reader, RdbText, rdb_read_length, rdb_read_string, rdb_restore_value,
 )
+from gapless.engine.rdb_hash cimport RDB_TYPE_HASH_EXPIRIES_OLD
 from gapless.engine.rdb_file cimport (
-    RDB_AUX, RDB_CHECKSUM_BYTES, RDB_EOF, RDB_EXPIRETIME, RDB_EXPIRETIME_MS, RDB_FREQ, RDB_FUNCTION2, RDB_FUNCTION_PRE_GA,
+    RDB_AUX, RDB_EOF, RDB_EXPIRETIME, RDB_EXPIRETIME_MS, RDB_FREQ, RDB_FUNCTION2, RDB_FUNCTION_PRE_GA,
     RDB_HEADER_BYTES, RDB_IDLE, RDB_MODULE_AUX, RDB_RESIZEDB, RDB_SELECTDB, RDB_SLOT_INFO, RDB_TYPE_MODULE, RDB_TYPE_MODULE_2,
     RDB_VERSION_CHECKSUM, RDB_VERSION_VALKEY,
 )
@@ -37,8 +38,26 @@ cdef enum:
     STOP_FUNCTION = 4
     STOP_FUNCTION_PRE_GA = 5
     STOP_MODULE = 6
+    STOP_KEY = 7
+    VERSION_VALKEY_DUMP = 11       # the forms of values that Valkey shares with others
 
 cdef bytes MODULE_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def checksum(uint64_t crc, data):
+    """The CRC-64 of RDB: of what came before, 0 at the start, and these bytes."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    with nogil:
+        crc = crc64(crc, <const uint8_t*>view.buf, view.len)
+    PyBuffer_Release(&view)
+    return crc
+
+
+def payload(bytes value, int version):
+    """What DUMP says: type and value, the version, a checksum."""
+    cdef bytes body = value + version.to_bytes(2, "little")
+    return body + checksum(0, body).to_bytes(8, "little")
 
 
 cdef class Loader:
@@ -51,6 +70,9 @@ cdef class Loader:
     cdef Py_buffer buffer
     cdef bint held
     cdef bint merge
+    cdef bint collecting           # values are read to their ends, no more
+    cdef uint8_t type
+    cdef const uint8_t* value
     cdef Reader reader
     cdef Call call
     cdef Session session
@@ -143,8 +165,7 @@ cdef class Loader:
         cdef int stop
         cdef int64_t deadline_ns = clock_monotonic_ns() + budget_us * 1000
         cdef uint64_t maxmemory
-        if not self.held:
-            raise ValueError("this reading was closed")
+        self.collecting = False
         while not self.done:
             self.engine.enter()
             # What is in the file is taken, whatever it needs; the limit holds again for whoever comes then.
@@ -156,15 +177,34 @@ cdef class Loader:
             self.engine.leave()
             if stop == STOP_TIME:
                 return False
-            if stop == STOP_WRONG:
-                raise RdbError((<bytes>self.wrong).decode(), self.entry - self.start)
-            if stop == STOP_MODULE:
-                raise RdbError(f"data of the module type {self.module_name()!r}, which only that module can read", self.entry - self.start)
-            if stop == STOP_END:
-                self.done = True
-            else:
-                self.note(stop)
+            self.note(stop)
         return True
+
+    def payloads(self, Py_ssize_t most, uint64_t bytes_most):
+        """Instead of step(): the next keys, as (database, key, absolute expiry in ms or -1, what DUMP would say of the value), at most so many of
+        so many bytes; none at the end. What has expired is left out. RdbError.
+        """
+        cdef int stop
+        cdef list found = []
+        cdef uint64_t size = 0
+        self.collecting = True
+        while not self.done and len(found) < most and size < bytes_most:
+            self.engine.enter()
+            with nogil:
+                stop = self.read_entries(0)
+            self.engine.leave()
+            if stop == STOP_KEY:
+                if self.reader.valkey and self.type == RDB_TYPE_HASH_EXPIRIES_OLD:
+                    raise RdbError("a hash of Valkey's with fields that expire, for which DUMP has another form", self.entry - self.start)
+                value = bytes([self.type]) + PyBytes_FromStringAndSize(<const char*>self.value, self.reader.at - self.value)
+                key = PyBytes_FromStringAndSize(<const char*>self.name.data, self.name.size)
+                free(self.name.owned)
+                found.append((self.session.db, key, self.expire_ms, payload(value, VERSION_VALKEY_DUMP if self.reader.valkey else self.version)))
+                size += len(value)
+                self.forget_key()
+            elif stop != STOP_TIME:
+                self.note(stop)
+        return found
 
     cdef str module_name(self):
         # 9 characters of 6 bits, then 10 bits of the version of its encoding.
@@ -173,8 +213,17 @@ cdef class Loader:
                       for i in range(MODULE_NAME_CHARACTERS)]).decode()
 
     cdef object note(self, int stop):
-        cdef bytes name = PyBytes_FromStringAndSize(<const char*>self.name.data, self.name.size)
-        cdef bytes text = PyBytes_FromStringAndSize(<const char*>self.text.data, self.text.size)
+        """Looks at what read_entries() has stopped for."""
+        cdef bytes name, text
+        if stop == STOP_END:
+            self.done = True
+            return
+        if stop == STOP_WRONG:
+            raise RdbError((<bytes>self.wrong).decode(), self.entry - self.start)
+        if stop == STOP_MODULE:
+            raise RdbError(f"data of the module type {self.module_name()!r}, which only that module can read", self.entry - self.start)
+        name = PyBytes_FromStringAndSize(<const char*>self.name.data, self.name.size)
+        text = PyBytes_FromStringAndSize(<const char*>self.text.data, self.text.size)
         free(self.name.owned)
         free(self.text.owned)
         if stop == STOP_AUX:
@@ -263,6 +312,8 @@ cdef class Loader:
         if opcode < RDB_SLOT_INFO:
             if opcode == RDB_TYPE_MODULE or opcode == RDB_TYPE_MODULE_2:
                 return self.stop_module(True)
+            if self.collecting:
+                return self.pass_key(opcode)
             return STOP_TIME if self.read_key(opcode) else STOP_WRONG
         if opcode == RDB_EXPIRETIME_MS:
             sound = self.read_u64(&n)
@@ -366,6 +417,26 @@ cdef class Loader:
         if unlikely(not self.merge and keyspace_size(ks, self.session.db) == before):
             return self.fail(b"a key that was there already")
         return True
+
+    cdef int pass_key(self, uint8_t type) noexcept nogil:
+        """Leaves its name, its type and where its value begins."""
+        cdef Arg none
+        none.data = NULL
+        none.size = 0
+        if not rdb_read_string(&self.reader, &self.name):
+            return self.stop_wrong(b"a key that is damaged or cut off")
+        self.type = type
+        self.value = self.reader.at
+        if rdb_restore_value(&self.call, &none, 0, &self.reader, type, self.expire_ms, True) != STATUS_OK:
+            free(self.name.owned)
+            return self.stop_wrong(b"a value that is damaged, cut off or of an unknown type")
+        if self.expire_ms != EXPIRE_NEVER and self.expire_ms < self.now_ms:
+            self.keys_expired += 1
+            free(self.name.owned)
+            self.forget_key()
+            return STOP_TIME
+        self.keys_loaded += 1
+        return STOP_KEY
 
     cdef void set_access(self, const Arg* key, uint64_t hash) noexcept nogil:
         cdef Keyspace* ks = self.call.keys

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from gapless.engine.engine import Engine
 
 class Snapshot:
-    bytes: int
+    size: int
     keys_total: int
     def __init__(
         self,

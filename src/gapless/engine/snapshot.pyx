@@ -49,8 +49,8 @@ cdef struct Writer:
     int db                         # of what was written last; -1: none
     int numbers[DATABASES_MAX]     # of the databases, by their index, at the start
     int walking                    # which index
-    uint64_t bucket                # of it, the next one. Upwards: what splits meanwhile moves up, and to whoever reads the file in this
-                                   # order its own buckets fill evenly
+    # The next bucket of it. Upwards: what splits meanwhile moves up, and the buckets of who reads the file, in this order, fill evenly.
+    uint64_t bucket
     int64_t start_ms               # what had expired by then is not there
     int version
     uint64_t saved
@@ -241,7 +241,7 @@ cdef class Snapshot:
     cdef Writer* w
     cdef uint64_t crc
     cdef bint summing
-    cdef readonly uint64_t bytes
+    cdef readonly uint64_t size
     cdef readonly uint64_t keys_total
 
     def __cinit__(self, Engine engine not None, dict aux, functions, bint checksum=True, bint background=False):
@@ -306,7 +306,7 @@ cdef class Snapshot:
     cdef bytes summed(self, bytes chunk):
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(chunk)
         cdef size_t n = PyBytes_GET_SIZE(chunk)
-        self.bytes += n
+        self.size += n
         if self.summing and n:
             with nogil:
                 self.crc = crc64(self.crc, data, n)
@@ -356,7 +356,7 @@ cdef class Snapshot:
             # A CRC is linear: what the other first bytes make of it is that of their difference, with zeros behind.
             self.crc ^= crc64_zeros(
                 crc64(0, <const uint8_t*>PyBytes_AS_STRING(before), RDB_HEADER_BYTES)
-                ^ crc64(0, <const uint8_t*>PyBytes_AS_STRING(now), RDB_HEADER_BYTES), self.bytes - RDB_HEADER_BYTES)
+                ^ crc64(0, <const uint8_t*>PyBytes_AS_STRING(now), RDB_HEADER_BYTES), self.size - RDB_HEADER_BYTES)
         store_u64(sum, self.crc)
-        self.bytes += RDB_CHECKSUM_BYTES
+        self.size += RDB_CHECKSUM_BYTES
         return chunk + PyBytes_FromStringAndSize(<const char*>sum, RDB_CHECKSUM_BYTES)

@@ -1,4 +1,7 @@
-"""A dump.rdb as a file: written under another name and put in its place when it is whole; read where the system maps it."""
+"""A dump.rdb as a file.
+
+It is written under another name and put in its place when it is whole, and read where the system maps it.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ def read(
 ) -> Loader:
     """Read a file into the store; what there was of it: keys, functions, facts about the file.
 
-    merge: keys may be there already, and are replaced. progress: told every 10 ms; between two steps others get at the store.
-    OSError, or RdbError that says what is wrong and where: what was read before that is in the store. O(bytes).
+    merge: keys may be there already, and are replaced. progress: told every 10 ms; between two steps
+    others get at the store. OSError, or RdbError that says what is wrong and where: what was read before
+    that is in the store. O(bytes).
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -51,9 +55,11 @@ def read(
 
 
 class Writing:
-    """One file being written: of what the store holds when this is made, in the background whatever becomes of it meanwhile.
+    """One file being written.
 
-    open(), step() until it is True, finish(). All raise OSError; then, or to have no file after all, give_up() is REQUIRED.
+    It is of what the store holds when this is made; in the background whatever becomes of it meanwhile.
+    open(), step() until it is True, finish(). All raise OSError; then, or to have no file after all,
+    give_up() is REQUIRED.
     """
 
     def __init__(

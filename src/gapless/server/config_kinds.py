@@ -242,7 +242,8 @@ class SavePoints(Kind):
 
     def parse(self, words: list[str], old: object) -> object:
         words = [word for word in words if word]
-        if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words) or not all(map(int, words[::2])):
+        numbers = [int(word) for word in words if word.isascii() and word.isdigit()]
+        if len(words) % 2 or len(numbers) < len(words) or not all(numbers[::2]):
             raise ValueError("Invalid save parameters")
         return " ".join(words)
 

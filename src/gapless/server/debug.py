@@ -99,6 +99,8 @@ def reload(ctx: Context, args: list[bytes]) -> object:
         raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     if ctx.server is None:
         raise CommandError("ERR the store belongs to a program, and to no server")
+    if ctx.server.persistence.loading is not None:
+        raise CommandError("LOADING Redis is loading the dataset in memory")
     if b"NOSAVE" not in words and not ctx.server.persistence.save():
         raise CommandError("ERR")
     if b"NOFLUSH" not in words:

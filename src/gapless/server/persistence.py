@@ -1,7 +1,7 @@
 """dump.rdb of a server: loaded at the start, written by SAVE, BGSAVE, save points and the end.
 
-A BGSAVE is a thread that takes the engine for slices and writes in between. The store it writes is that of the moment when it began:
-see "Snapshots" in docs/design-notes.md.
+A BGSAVE is a thread that takes the engine for slices and writes in between. The store it writes is that of
+the moment when it began: see "Snapshots" in docs/design-notes.md.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MISCONF = (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
-    "Commands that may modify the data set are disabled, because this instance is configured to report errors "
-    "during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). "
+    "Commands that may modify the data set are disabled, because this instance is configured to report "
+    "errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). "
     "Please check the Redis logs for details about the RDB error."
 )
 # After a BGSAVE that failed the next one by a save point waits so long.
@@ -55,6 +55,7 @@ class Persistence:
         self._dirty_saved = 0
         self._tried_at = 0.0
         self._running: _BackgroundSave | None = None
+        self._leaving: threading.Thread | None = None
         self._points: list[tuple[int, int]] = []
 
     # ---- what INFO tells
@@ -88,8 +89,8 @@ class Persistence:
         self._refuse_writes()
 
     def _refuse_writes(self) -> None:
-        refusing = not self.ok and self.has_save_points and self._server.config.flag("stop-writes-on-bgsave-error")
-        self._engine.refuse_writes(MISCONF if refusing else None)
+        wanted = self._server.config.flag("stop-writes-on-bgsave-error") and self.has_save_points
+        self._engine.refuse_writes(MISCONF if wanted and not self.ok else None)
 
     # ---- saving
 
@@ -156,7 +157,14 @@ class Persistence:
         """End a BGSAVE without a result: its data are gone, or another save takes its place."""
         if self._running is not None:
             self._running.abandon()
+            self._leaving = self._running.thread
             self._running = None
+
+    def close(self) -> None:
+        """End a BGSAVE and wait until its file is gone. REQUIRED: the engine is not held."""
+        self.abandon()
+        if self._leaving is not None:
+            self._leaving.join()
 
     def _look_after_background(self) -> None:
         save = self._running
@@ -189,7 +197,7 @@ class Persistence:
                 return
 
     def end(self, save: bool | None) -> bool:
-        """Before the server ends. save: as SHUTDOWN says, None where it says nothing; False: it could not be saved."""
+        """Before the server ends; False: it could not be saved. save: as SHUTDOWN says, None: it does not."""
         if self.loading is not None:
             return True
         self.abandon()
@@ -274,7 +282,10 @@ class _BackgroundSave:
 
 
 class Loading:
-    """The thread that loads the file at the start. Commands that may not see half of it are refused until its end."""
+    """The thread that loads the file at the start.
+
+    Until its end commands are refused that may not see half of it.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -291,7 +302,8 @@ class Loading:
         seconds = now - self.started
         yield f"loading_start_time:{int(self.started)}"
         yield f"loading_total_bytes:{total}"
-        yield f"loading_rdb_used_mem:{0 if self.loader is None else int(self.loader.aux.get('used-mem', b'0'))}"
+        used = b"0" if self.loader is None else self.loader.aux.get("used-mem", b"0")
+        yield f"loading_rdb_used_mem:{used.decode()}"
         yield f"loading_loaded_bytes:{done}"
         yield f"loading_loaded_perc:{100 * done / total if total else 0:.2f}"
         yield f"loading_eta_seconds:{int(seconds * (total - done) / done) if done else 1}"
@@ -305,15 +317,12 @@ class Loading:
         persistence = self._server.persistence
         try:
             loader = files.read(self._engine, persistence.path, False, self._progress)
-        except (OSError, RdbError) as error:
-            log.warning("Fatal error loading the DB, check server logs. Exiting. %s: %s", persistence.path, error)
-            self._server.fail()
-            return
         except Exception as error:
-            log.warning("Fatal error loading the DB, check server logs. Exiting. %s: %r", persistence.path, error)
+            reason = error if isinstance(error, (OSError, RdbError)) else repr(error)
+            log.warning("Fatal error loading the DB, exiting. %s: %s", persistence.path, reason)
             self._server.fail()
-            return
-        self._done(loader)
+        else:
+            self._done(loader)
 
     def _done(self, loader: Loader) -> None:
         persistence = self._server.persistence

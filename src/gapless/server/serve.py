@@ -121,6 +121,7 @@ def _run(config: Config) -> int:
         engine.run()
     finally:
         engine.close()
+        server.persistence.close()
         for path in (pidfile, config.text("unixsocket")):
             if path:
                 try:

@@ -16,7 +16,8 @@ logger = logging.getLogger("gapless.server")
 def shutdown(ctx: Context, args: list[bytes]) -> object:
     """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
 
-    No reply: the connection closes. Saves where there are save points, or as it is told; when that fails it goes on, unless FORCE is given.
+    No reply: the connection closes. Saves where there are save points, or as it is told; when that fails the
+    server goes on, unless FORCE is given.
     """
     words = [arg.upper() for arg in args[1:]]
     known = {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"}
