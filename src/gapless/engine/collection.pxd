@@ -23,7 +23,7 @@ from gapless.engine.tree cimport Place
 
 
 cdef enum:
-    PACKED_BYTES_MAX = 1024
+    PACKED_BYTES_MAX = 3072
     ROOT_MORE_BYTES_MAX = 24   # that a type may keep behind its Tree
 
 

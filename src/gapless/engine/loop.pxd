@@ -1,9 +1,10 @@
 """The loop: sockets in and out, and the order in which clients get their turn.
 
 A turn: wait for events; read and parse what ready clients sent into a batch of requests, at most CLIENT_SHARE of each, prefetching index
-buckets on the way; prefetch the records; execute, with the elements of large collections that the next requests look for on their way; send each client its replies at once; then a slice of background work, by what
-the batch has left to do: while clients press, cleaning may take a third of the time, so that holes can't outgrow it. A client of
-which more has arrived than its share goes on in the next turn, after the others.
+buckets on the way; prefetch the records; execute, with the elements of large collections that the next requests look for on their way; send
+each client its replies at once; then a slice of background work, by what the batch has left to do: while clients press, cleaning may take a
+third of the time, so that holes can't outgrow it. A client of which more has arrived than its share goes on in the next turn, after the
+others.
 
 Input is read into an area that all share; only what is left of it (the beginning of a request) is copied to a buffer of the client's own.
 """
