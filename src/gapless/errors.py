@@ -44,6 +44,15 @@ class JournalWarning(UserWarning):
     """A journal's end was torn, as a crash leaves it, and has been cut."""
 
 
+class RdbError(GaplessError):
+    """A dump.rdb that can't be read; `offset` is where, bytes from its beginning."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} (offset {offset})")
+        self.reason = reason
+        self.offset = offset
+
+
 class ClosedError(GaplessError):
     """The store was closed."""
 

@@ -254,6 +254,8 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
 
         config = Config()
         config.load([part for name, value in self._options.items() for part in (f"--{name}", value)])
+        # A program's store is saved when the program says so.
+        config.values["save"] = self._options.get("save", "")
         server = Server(self._engine, config, self._journal)
         self._engine.server = server
         self._engine.load_commands(COMMANDS)
@@ -428,7 +430,7 @@ def _open_journal(
     if readonly:
         core = JournalCore(engine)
         recover(core, path, progress)
-        core.refuse("READONLY the store was opened with readonly=True")
+        engine.refuse_writes("READONLY the store was opened with readonly=True")
         return None
 
     def say(text: str) -> None:

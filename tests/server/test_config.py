@@ -140,17 +140,25 @@ def test_a_configuration_with_more_switched_on(version: str, conf: Path) -> None
     conf.write_text((CONFIGURATIONS / f"redis-{version}.conf").read_text() + SHOWN)
     config = loaded(str(conf))
     assert [text.split("'")[1].split()[0] for text in config.warnings] == [
-        "save", "io-threads", "io-threads-do-reads", "supervised", "min-replicas-to-write", "server-cpulist",
+        "io-threads", "io-threads-do-reads", "supervised", "min-replicas-to-write", "server-cpulist",
     ]  # fmt: skip
     assert config.number("maxmemory") == 1 << 30
     assert config.get("busy-reply-threshold") == "5000"
 
 
 def test_what_means_nothing_here_is_a_warning(conf: Path) -> None:
-    conf.write_text("port 1\nsave 900 1\nio-threads 4\nappendonly no\ndynamic-hz no\n")
+    conf.write_text("port 1\nsocket-mark-id 9\nio-threads 4\nappendonly no\ndynamic-hz no\n")
     warnings = loaded(str(conf)).warnings
-    assert [text.split("'")[1] for text in warnings] == ["save 900 1", "io-threads 4"]
+    assert [text.split("'")[1] for text in warnings] == ["socket-mark-id 9", "io-threads 4"]
     assert "line 3" in warnings[1]
+
+
+def test_save_points_add_up_and_replace_the_default(conf: Path) -> None:
+    assert loaded().text("save") == "3600 1 300 100 60 10000"
+    conf.write_text("port 1\nsave 900 1\nsave 60 0\n")
+    assert loaded(str(conf)).text("save") == "900 1 60 0"
+    conf.write_text('save 900 1\nsave ""\n')
+    assert loaded(str(conf)).text("save") == ""
 
 
 @pytest.mark.parametrize(
@@ -247,6 +255,8 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
             "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
         ),
         ("save", "100 x", "Invalid save parameters"),
+        ("save", "0 1", "Invalid save parameters"),
+        ("dbfilename", "a/b", "can't set protected config"),
         ("notify-keyspace-events", "Q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
         ("maxmemory-clients", "500%", "percentage argument must be less or equal to 100"),
         ("maxmemory-clients", "-5", "argument must be a memory or percent value"),
@@ -336,11 +346,12 @@ def test_rewrite_keeps_what_it_does_not_change(conf: Path) -> None:
 
 def test_every_default_is_read_back_as_it_is_written() -> None:
     for option in OPTIONS:
-        value: object = option.default
+        words: list[str] = []
         for line in option.kind.lines(option.default):
-            words = split_words(line)
-            assert words is not None
-            value = option.kind.parse(words, option.default)
+            more = split_words(line)
+            assert more is not None
+            words += more
+        value = option.kind.parse(words, option.default)
         assert value == option.default, option.name
 
 

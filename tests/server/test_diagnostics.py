@@ -94,6 +94,22 @@ def test_keyspace_counts_keys_with_a_ttl(store: Store) -> None:
     assert 100_000 <= average <= 110_000
 
 
+def test_keyspace_counts_hashes_whose_fields_expire(store: Store) -> None:
+    store.engine.configure(clock_ms=1_800_000_000_000)
+    for key in ("forever", "long", "short"):
+        store("HSET", key, "a", "1", "b", "2")
+    store("HPEXPIRE", "long", "100000", "FIELDS", "1", "a")
+    store("HPEXPIRE", "short", "50", "FIELDS", "2", "a", "b")
+    assert store.info("keyspace")["db0"].endswith("keys=3,expires=0,avg_ttl=0,subexpiry=2")
+    store.engine.configure(clock_ms=1_800_000_000_050)
+    while store.engine.background():
+        pass
+    assert store.info("keyspace")["db0"].endswith("keys=2,expires=0,avg_ttl=0,subexpiry=1")
+    assert store.info("stats")["expired_subkeys"] == "2"
+    store("CONFIG", "RESETSTAT")
+    assert store.info("stats")["expired_subkeys"] == "0"
+
+
 def test_memory_adds_up(store: Store) -> None:
     fill(store)
     info = store.info("memory")
@@ -308,9 +324,9 @@ def test_debug_change_repl_id(store: Store) -> None:
     assert store.info("replication")["master_replid"] != before
 
 
-def test_debug_reload_has_nothing_to_reload(store: Store) -> None:
+def test_debug_reload_is_for_servers(store: Store) -> None:
     assert "only supports" in str(store("DEBUG", "RELOAD", "foo"))
-    assert store("DEBUG", "RELOAD") == "-ERR there is nothing to reload: the store is in memory only"
+    assert store("DEBUG", "RELOAD") == "-ERR the store belongs to a program, and to no server"
 
 
 # ---- the rest

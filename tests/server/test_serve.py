@@ -93,7 +93,7 @@ def test_shutdown_ends_it_cleanly() -> None:
 def test_unix_socket_alone_with_permissions(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     argv = [sys.executable, "-m", "gapless", "serve", "-"]
-    text = f"port 0\nunixsocket {path}\nunixsocketperm 700\nsave 900 1\nlogfile {tmp_path}/log\n"
+    text = f"port 0\nunixsocket {path}\nunixsocketperm 700\nio-threads 4\nsave \"\"\nlogfile {tmp_path}/log\n"
     with subprocess.Popen(argv, stdin=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         process.stdin.write(text)
@@ -114,7 +114,7 @@ def test_unix_socket_alone_with_permissions(tmp_path: Path) -> None:
             process.terminate()
     assert process.returncode == 0
     log = (tmp_path / "log").read_text()
-    assert "'save 900 1' (the configuration file standard input, at line 4) means nothing here" in log
+    assert "'io-threads 4' (the configuration file standard input, at line 4) means nothing here" in log
 
 
 def test_config_set_moves_the_port() -> None:

@@ -10,7 +10,7 @@ from gapless.cli.output import remarks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gapless.server.persistence import Loading
+    from gapless.server.journaling import Loading
 
 _REFRESH_SECONDS = 0.2
 

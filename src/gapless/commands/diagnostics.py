@@ -21,17 +21,6 @@ COMMANDS: tuple[Command, ...] = (
         history=(("7.0.0", "several sections"),),
     ),
     Command(
-        "lastsave",
-        "server",
-        "1.0.0",
-        arity=1,
-        handler=info.lastsave,
-        summary="The Unix time of the last save to disk.",
-        flags="loading stale fast",
-        acl="admin dangerous",
-        tips=("nondeterministic_output",),
-    ),
-    Command(
         "latency",
         "server",
         "2.8.13",

@@ -12,6 +12,7 @@ from gapless.commands import (
     hashes,
     hyperloglog,
     lists,
+    persistence,
     server,
     sets,
     sort,
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     *generic.COMMANDS,
     *connection.COMMANDS,
     *server.COMMANDS,
+    *persistence.COMMANDS,
     *diagnostics.COMMANDS,
     *transactions.COMMANDS,
 )

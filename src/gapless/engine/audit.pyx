@@ -1,6 +1,7 @@
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from gapless.engine.extent cimport EXTENT_CLASSES, extent_committed
+from gapless.engine.field_expiry cimport fields_has, fields_next_is_first, record_fields_due
 from gapless.engine.forest cimport Tree
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_check, index_next, slot_is_link, slot_position,
@@ -11,7 +12,9 @@ from gapless.engine.log cimport (
     Log, Segment, Window, log_at, log_unit,
 )
 from gapless.engine.ordered cimport ordered_has
-from gapless.engine.record cimport RECORD_DB_MASK, RECORD_DEAD, Record, record_decode, record_has_trees, record_trees, record_trees_bytes
+from gapless.engine.record cimport (
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_TYPE_MASK, TYPE_HASH, Record, record_decode, record_has_trees, record_trees, record_trees_bytes,
+)
 from gapless.engine.tree_check cimport Census, census_free, census_new, forest_check, tree_check
 
 
@@ -34,9 +37,11 @@ cdef const char* tally_trees(Keyspace* ks, const Record* r, Census* trees) noexc
 
 
 cdef const char* tally_index(Keyspace* ks, const Index* index, int db_index, uint64_t newest, uint64_t bucket_from,
-                             Tally* tally, uint64_t* with_ttl, uint64_t* extents, Census* trees) noexcept nogil:
+                             Tally* tally, uint64_t* with_ttl, uint64_t* hashes_due, uint64_t* extents,
+                             Census* trees) noexcept nogil:
     """What an index leads to, added up by segment. newest: records of segments born later are not its own (retired indexes)."""
     cdef uint64_t number, position
+    cdef int64_t due
     cdef uint64_t* bucket
     cdef uint32_t unit
     cdef Record r
@@ -75,6 +80,12 @@ cdef const char* tally_index(Keyspace* ks, const Index* index, int db_index, uin
                     return "log: a record without a TTL lies in a window"
                 if ks.ordered.state == ORDERED_ON and not newest and not ordered_has(ks, db_index, keyspace_record_key(ks, &r), r.key_bytes):
                     return "ordered: a key is not in the ordered index"
+                if r.flags & RECORD_TYPE_MASK == TYPE_HASH and not newest:
+                    due = record_fields_due(&r, keyspace_record_value(ks, &r))
+                    if due >= 0:
+                        hashes_due[0] += 1
+                        if not fields_has(ks, db_index, keyspace_hash_at(ks, position), due):
+                            return "fields: a hash is not among those that are due"
                 if r.extent:
                     if extent_committed(ks.extents, r.extent) == 0:
                         return "extents: a record's extent has no pages"
@@ -203,17 +214,25 @@ cdef const char* tally_ordered(Keyspace* ks, int db_index, Census* trees) noexce
     return tree_check(ks.forest, tree, trees)
 
 
+cdef const char* tally_fields(Keyspace* ks, int db_index, uint64_t hashes_due, Census* trees) noexcept nogil:
+    """That each hash is in the tree tally_index() has seen, as above."""
+    cdef const Tree* tree = &ks.fields.trees[db_index]
+    if tree.count != hashes_due:
+        return "fields: hashes are due that are not there"
+    return tree_check(ks.forest, tree, trees)
+
+
 cdef const char* tally_retired(Keyspace* ks, int i, Tally* tally, uint64_t* extents, Census* trees) noexcept nogil:
-    cdef uint64_t with_ttl = 0
+    cdef uint64_t with_ttl = 0, hashes_due = 0
     return tally_index(ks, ks.retired[i].index, ks.retired[i].db_index, ks.retired[i].sequence, ks.retired[i].bucket,
-                       tally, &with_ttl, extents, trees)
+                       tally, &with_ttl, &hashes_due, extents, trees)
 
 
 cdef const char* audit(Keyspace* ks) noexcept nogil:
     cdef Tally* tally = <Tally*>calloc(ks.arena.high_water, sizeof(Tally))
     cdef Census* trees = census_new(ks.forest)
     cdef const char* wrong = NULL
-    cdef uint64_t with_ttl, extents = 0, pages = 0, slot
+    cdef uint64_t with_ttl, hashes_due, extents = 0, pages = 0, slot
     cdef int i
     if tally == NULL or trees == NULL:
         free(tally)
@@ -221,11 +240,14 @@ cdef const char* audit(Keyspace* ks) noexcept nogil:
         return "check: no memory to check with"
     for i in range(ks.databases):
         with_ttl = 0
-        wrong = tally_index(ks, ks.index[i], i, 0, 0, tally, &with_ttl, &extents, trees)
+        hashes_due = 0
+        wrong = tally_index(ks, ks.index[i], i, 0, 0, tally, &with_ttl, &hashes_due, &extents, trees)
         if wrong == NULL:
             wrong = index_check(ks.index[i], keyspace_hash_at, ks)
         if wrong == NULL:
             wrong = tally_ordered(ks, i, trees)
+        if wrong == NULL:
+            wrong = tally_fields(ks, i, hashes_due, trees)
         if wrong == NULL and with_ttl != ks.with_ttl[i]:
             wrong = "keyspace: the number of keys with a TTL is off"
         if wrong != NULL:
@@ -235,6 +257,8 @@ cdef const char* audit(Keyspace* ks) noexcept nogil:
             wrong = tally_retired(ks, i, tally, &extents, trees)
             if wrong != NULL:
                 break
+    if wrong == NULL and not fields_next_is_first(ks):
+        wrong = "fields: another hash is due first"
     if wrong == NULL:
         wrong = walk_segments(ks, tally)
     if wrong == NULL:

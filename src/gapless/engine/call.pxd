@@ -136,12 +136,13 @@ cdef struct Dispatch:
     # What dispatch needs to know of one engine.
     Keyspace* keys
     Journal* journal
-    const char* writes_refused  # the error that commands which write are answered; NULL: they may
     void* engine               # the Engine object, borrowed
     Command* commands
     uint32_t command_count     # subcommands included
     uint16_t* table            # hash table of the commands without a parent: row + 1
     uint32_t table_mask
+    bint loading               # the store is being read: only commands with COMMAND_LOADING
+    const char* writes_refused # the error for commands that write; NULL: they may. Owned by who sets it
     bint password_required     # a session must have SESSION_AUTHENTICATED
     int protected_allowed      # Permission: who may give a COMMAND_PROTECTED
     uint64_t bulk_bytes_max    # proto-max-bulk-len: no string grows beyond it

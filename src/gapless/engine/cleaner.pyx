@@ -7,13 +7,14 @@ from gapless.engine.arena cimport arena_keep, arena_trim
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write, unlikely
 from gapless.engine.effects cimport EFFECT_DELETE, effects_begin
 from gapless.engine.extent cimport extent_give, extents_reclaim
+from gapless.engine.field_expiry cimport fields_are_due, fields_expire, fields_remove, record_fields_due
 from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
 from gapless.engine.index cimport (
     BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_remove, index_shrink,
     slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport (
-    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_hash_at,
+    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_hash_at, keyspace_preserve,
     keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
@@ -23,8 +24,8 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_build, ordered_remove
 from gapless.engine.pages cimport pages_cached_max, pages_left, pages_trim
 from gapless.engine.record cimport (
-    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, Record, record_decode, record_encode, record_has_trees, record_head_bytes,
-    record_trees,
+    RECORD_DB_MASK, RECORD_DEAD, RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, TYPE_HASH, Record, record_decode, record_encode,
+    record_has_trees, record_head_bytes, record_trees,
 )
 
 cdef enum:
@@ -87,6 +88,7 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
     cdef uint32_t db_index = r.marks & RECORD_DB_MASK, i
     cdef Tree* trees
     if slot != NULL:
+        keyspace_preserve(ks, r, slot[0])
         if ks.watchers > 0 or ks.awaited > 0 or ks.effects != NULL:
             tell(ks, r, hash)
         if r.flags & RECORD_TTL:
@@ -95,6 +97,8 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
         index_remove(ks.index[db_index], hash, slot, keyspace_hash_at, ks)
         if unlikely(ks.ordered.state):
             ordered_remove(ks, db_index, keyspace_record_key(ks, r), r.key_bytes)
+        if (r.flags & RECORD_TYPE_MASK) == TYPE_HASH:
+            fields_remove(ks, db_index, hash, record_fields_due(r, keyspace_record_value(ks, r)))
     r.at[0] |= RECORD_DEAD
     log_kill(ks.log, position, r.size)
     if record_has_trees(r):
@@ -103,6 +107,16 @@ cdef void drop(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot, uint6
             tree_retire(ks.forest, &trees[i])
     if r.extent:
         extent_give(ks.extents, r.extent)
+
+
+cdef void preserve_flushed(Keyspace* ks, Record* r, uint64_t position, uint64_t hash) noexcept nogil:
+    """For a record of a flushed database: it may have been flushed before the snapshot began."""
+    cdef int i
+    for i in range(ks.retired_count):
+        if (ks.retired[i].saving and ks.retired[i].db_index == r.marks & RECORD_DB_MASK
+                and index_find_position(ks.retired[i].index, hash, position) != NULL):
+            keyspace_preserve(ks, r, 0)
+            return
 
 
 cdef bint move(Keyspace* ks, Record* r, uint64_t position, uint64_t* slot) noexcept nogil:
@@ -154,6 +168,8 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
             position = <uint64_t>(group[i].at - ks.arena.base)
             slot = index_find_position(ks.index[group[i].marks & RECORD_DB_MASK], hashes[i], position)
             if slot == NULL:
+                if unlikely(ks.on_unsaved != NULL):
+                    preserve_flushed(ks, &group[i], position, hashes[i])
                 drop(ks, &group[i], position, NULL, hashes[i])
             elif group[i].expire_ms >= 0 and group[i].expire_ms <= ks.now_ms and ks.active_expire:
                 drop(ks, &group[i], position, slot, hashes[i])
@@ -240,6 +256,8 @@ cdef bint uncount_retired(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
                     continue
                 record_decode(log_at(ks.log, slot_position(bucket[i])), &r)
                 if not r.flags & RECORD_DEAD:
+                    if retired.saving:
+                        keyspace_preserve(ks, &r, 0)
                     drop(ks, &r, slot_position(bucket[i]), NULL, 0)
             bucket = index_next(index, bucket)
         retired.bucket += 1
@@ -420,6 +438,9 @@ cdef bint clean(Keyspace* ks, int64_t deadline_ns, bint idle) noexcept nogil:
 
 cdef bint tidy_indexes(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     cdef int i, steps = 0
+    if ks.on_unsaved != NULL:
+        # A snapshot walks the buckets upwards, and shrinking takes keys down.
+        return False
     for i in range(ks.databases):
         while index_shrink(ks.index[i], keyspace_hash_at, ks):
             steps += 1
@@ -470,7 +491,7 @@ cdef void sweep_access(Keyspace* ks) noexcept nogil:
 
 cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
     cdef int64_t start, now, cpu
-    cdef bint worked = False, more = True
+    cdef bint worked, more = True
     if ks.now_ms - ks.cleaner.swept_ms >= SWEEP_EVERY_MS or ks.now_ms < ks.cleaner.swept_ms:
         sweep_access(ks)
     if not idle and not cleaner_has_work(ks):
@@ -478,7 +499,9 @@ cdef int64_t cleaner_background(Keyspace* ks, int64_t budget_ns, bint idle) noex
         return 0
     cpu = clock_thread_ns()
     start = clock_monotonic_ns()
-    now = start
+    # At most half the slice: it leaves holes, and the rest goes on filling them.
+    worked = fields_are_due(ks) and fields_expire(ks, start + budget_ns // 2)
+    now = clock_monotonic_ns()
     while more and now - start < budget_ns:
         more = True
         if cleaner_is_far_over(ks) and evict_slice(ks, start + budget_ns):

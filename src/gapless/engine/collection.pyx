@@ -4,12 +4,13 @@ from libc.string cimport memcpy, memmove
 from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_OK, Status, unlikely
 from gapless.engine.dispatch cimport call_status, reply_wrong_type
 from gapless.engine.extent cimport extents_left
+from gapless.engine.field_expiry cimport FIELDS_NEVER, fields_add, fields_remove, packed_fields_due
 from gapless.engine.forest cimport ORDER_POSITION, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
-    keyspace_rewrite, keyspace_set, keyspace_to_change, keyspace_touched,
+    keyspace_marked, keyspace_rewrite, keyspace_set, keyspace_to_change, keyspace_touched,
 )
-from gapless.engine.record cimport RECORD_TREES, TYPE_LIST, varint_bytes, write_varint
+from gapless.engine.record cimport RECORD_TREES, TYPE_HASH, TYPE_LIST, varint_bytes, write_varint
 from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_has_room, tree_insert, tree_next, tree_remove, tree_replace
 from gapless.engine.tree_key cimport Key, element_key, hash_key, hash_seek
 
@@ -57,7 +58,7 @@ cdef bint collection_open(Call* call, int how, Collection* c) noexcept nogil:
         reply_wrong_type(call)
         return False
     look_at_value(c)
-    if c.tree != NULL and c.type == TYPE_LIST and how == FIND_WRITE:
+    if c.tree != NULL and how == FIND_WRITE and (c.type == TYPE_LIST or c.type == TYPE_HASH):
         keyspace_to_change(c.keys, &c.v)
     return True
 
@@ -197,23 +198,23 @@ cdef uint32_t collection_drop_packed(Collection* c, uint32_t at) noexcept nogil:
 
 
 cdef void collection_mark(Collection* c, uint32_t marks) noexcept nogil:
-    # Where it lies: that no element changes is no reason to write back, or to tell who watches.
-    if c.tree != NULL:
-        c.tree.marks |= <uint8_t>marks
-    else:
-        c.packed[0] |= <uint8_t>marks
+    collection_mark_anew(c, collection_marks(c) | marks)
 
 
 cdef void collection_mark_anew(Collection* c, uint32_t marks) noexcept nogil:
-    if c.tree != NULL:
-        c.tree.marks = <uint8_t>marks
-    else:
-        c.packed[0] = <uint8_t>marks
+    cdef uint8_t* at = &c.tree.marks if c.tree != NULL else c.packed
+    if at[0] == marks:
+        return
+    # Where it lies: that no element changes is no reason to write back, or to tell who watches.
+    at[0] = <uint8_t>marks
+    if unlikely(c.keys.effects != NULL) and c.there and (c.tree == c.v.trees if c.tree != NULL else c.packed == c.v.data):
+        keyspace_marked(c.keys, &c.v, c.key.data, c.key.size)
 
 
 # ---- the end
 
 cdef Status collection_close(Collection* c) noexcept nogil:
+    cdef int64_t due_before = FIELDS_NEVER, due = FIELDS_NEVER
     cdef Status status = STATUS_OK
     if not c.dirty:
         return STATUS_OK
@@ -225,12 +226,22 @@ cdef Status collection_close(Collection* c) noexcept nogil:
             retire_fresh(c)
         return STATUS_OK
     if c.tree == NULL:
+        if c.type == TYPE_HASH:
+            due_before = packed_fields_due(c.v.data) if c.there else FIELDS_NEVER
+            due = packed_fields_due(c.buffer)
+        if unlikely(due != due_before):
+            status = fields_add(c.keys, c.keys.db_index[c.db], c.key_hash, due)
+            if status != STATUS_OK:
+                return status
         if c.there:
-            return keyspace_rewrite(c.keys, &c.v, c.key.data, c.key.size, c.buffer, c.packed_bytes)
-        status = keyspace_create(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type, c.packed_bytes, EXPIRE_NEVER, &c.v)
-        if status == STATUS_OK:
-            memcpy(c.v.data, c.buffer, c.packed_bytes)
-            keyspace_touched(c.keys, &c.v, c.key.data, c.key.size)
+            status = keyspace_rewrite(c.keys, &c.v, c.key.data, c.key.size, c.buffer, c.packed_bytes)
+        else:
+            status = keyspace_create(c.keys, c.db, c.key.data, c.key.size, c.key_hash, <uint32_t>c.type, c.packed_bytes, EXPIRE_NEVER, &c.v)
+            if status == STATUS_OK:
+                memcpy(c.v.data, c.buffer, c.packed_bytes)
+                keyspace_touched(c.keys, &c.v, c.key.data, c.key.size)
+        if unlikely(due != due_before):
+            fields_remove(c.keys, c.keys.db_index[c.db], c.key_hash, due_before if status == STATUS_OK else due)
     elif c.tree == &c.fresh:
         if c.there:
             status = keyspace_replace(c.keys, &c.v, c.key.data, c.key.size, <uint32_t>c.type | RECORD_TREES, <uint8_t*>&c.fresh,

@@ -37,3 +37,33 @@ cdef uint64_t crc64(uint64_t crc, const uint8_t* data, size_t n) noexcept nogil:
         data += 1
         n -= 1
     return crc
+
+
+cdef uint64_t times(const uint64_t* matrix, uint64_t vector) noexcept nogil:
+    """Over GF(2): the columns of the bits that are set, added up."""
+    cdef uint64_t sum = 0
+    cdef int i = 0
+    while vector:
+        if vector & 1:
+            sum ^= matrix[i]
+        vector >>= 1
+        i += 1
+    return sum
+
+
+cdef uint64_t crc64_zeros(uint64_t crc, uint64_t n) noexcept nogil:
+    # What 1, 2, 4... zeros make of a CRC is linear in it: a matrix, and the next one is its square.
+    cdef uint64_t[64] step, square
+    cdef uint8_t zero = 0
+    cdef int i
+    for i in range(64):
+        step[i] = crc64(<uint64_t>1 << i, &zero, 1)
+    while n:
+        if n & 1:
+            crc = times(step, crc)
+        n >>= 1
+        for i in range(64):
+            square[i] = times(step, step[i])
+        for i in range(64):
+            step[i] = square[i]
+    return crc

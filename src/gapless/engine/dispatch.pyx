@@ -10,6 +10,7 @@ from gapless.engine.call cimport (
     COMMAND_SKIP_MONITOR, COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WRITE, ERROR_KINDS, LATENCY_BUCKETS,
     SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
     SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Handler, Session)
+from gapless.engine.commit cimport refusal_of
 from gapless.engine.keyspace cimport Keyspace, keyspace_make_room
 from gapless.engine.reply cimport Reply, reply_error_bytes, reply_grow, reply_raw
 from gapless.engine.secrets cimport arg_is_secret
@@ -228,13 +229,6 @@ cdef bint _refused(Dispatch* d, Call* call, const Command* c) noexcept nogil:
                           b'from a local connection, otherwise you need to set this option in the configuration file, and then '
                           b'restart the server.')
     return True
-
-
-cdef bint _is_write(const Session* session, const Command* c) noexcept nogil:
-    """PING is one too, as in Redis: whoever asks whether all is well is to hear that it is not."""
-    if c.flags & COMMAND_WRITE or (c.flags & COMMAND_NOT_QUEUED and session.multi_flags & COMMAND_WRITE and c.name[0] == c'e'):
-        return True
-    return c.name_size == 4 and memcmp(c.name, b"ping", 4) == 0
 
 
 cdef void _reject_unknown(Dispatch* d, Call* call) noexcept nogil:
@@ -481,6 +475,13 @@ cdef void reply_wrong_arity(Call* call) noexcept nogil:
     reply_error(call.reply, text)
 
 
+cdef bint _writes(const Call* call, const Command* c) noexcept nogil:
+    """Whether a command is refused when nothing may be written: PING is, too, so that who asks for the server's health hears of it."""
+    if c.flags & COMMAND_NOT_QUEUED:
+        return call.session.multi_flags & COMMAND_WRITE != 0 and c.name[0] == c'e'
+    return c.flags & COMMAND_WRITE != 0 or memcmp(c.name, b"ping", 5) == 0
+
+
 cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
     cdef Command* c = call.command
     cdef Session* session = call.session
@@ -509,10 +510,10 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
         if unlikely(not keyspace_make_room(d.keys, size if size > ROOM_BYTES_MIN else ROOM_BYTES_MIN)):
             _reject_text(d, call, b"OOM command not allowed when used memory > 'maxmemory'.")
             return
-    if unlikely(d.writes_refused != NULL) and _is_write(session, c):
-        _reject_text(d, call, d.writes_refused)
+    if unlikely(refusal_of(d) != NULL) and _writes(call, c):
+        _reject_text(d, call, refusal_of(d))
         return
-    if unlikely(d.keys.loading) and not c.flags & COMMAND_LOADING:
+    if unlikely(d.loading) and not c.flags & COMMAND_LOADING:
         _reject_text(d, call, b"LOADING Redis is loading the dataset in memory")
         return
     if unlikely(session.flags & SESSION_MULTI) and not c.flags & COMMAND_NOT_QUEUED:

@@ -116,6 +116,7 @@ cdef struct Effects:
     RootBefore[ROOTS_KEPT] roots
     uint32_t root_next         # which is given away next
     ImageCursor image
+    uint64_t renames           # recorded, ever: large values that went to other keys
 
 
 # Life: see keyspace_record_effects().

@@ -9,6 +9,7 @@ from gapless.engine.effects cimport (
     IMAGE_LAST, Effect, effect_read,
 )
 from gapless.engine.effects_sound cimport element_is_sound, packed_is_sound, root_is_sound
+from gapless.engine.field_expiry cimport FIELDS_NEVER, fields_add, fields_remove, record_fields_due
 from gapless.engine.forest cimport (
     ORDER_BYTES, ORDER_FIELD, ORDER_MEMBER, ORDER_POSITION, ORDER_SCORE, ORDER_SCORED, Tree, tree_begin, tree_retire,
 )
@@ -19,7 +20,7 @@ from gapless.engine.keyspace cimport (
 )
 from gapless.engine.record cimport (
     RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_MAKING_MASK, RECORD_TREES, TREE_BYTES, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET,
-    TYPE_STREAM, TYPE_STRING, read_varint_within, record_trees,
+    TYPE_STREAM, TYPE_STRING, base_of_file, read_varint_within, record_trees,
 )
 from gapless.engine.sorted_set_value cimport (
     SCORE_BYTES, SortedSet, sorted_set_find, sorted_set_of_value, sorted_set_put_on_trees, sorted_set_remove,
@@ -75,8 +76,20 @@ cdef inline bint is_partial(const Keyspace* ks, const Value* v) noexcept nogil:
     return (v.record.at[2] ^ ks.record_base) & RECORD_BASE_EPOCH != 0
 
 
-cdef inline void set_base(const Keyspace* ks, Value* v, uint32_t file, bint partial) noexcept nogil:
-    v.record.at[2] = (((ks.record_base & RECORD_BASE_EPOCH) ^ (RECORD_BASE_EPOCH if partial else 0)) | (file & RECORD_BASE_FILE))
+cdef inline void set_base(const Keyspace* ks, Value* v, uint32_t base, bint partial) noexcept nogil:
+    v.record.at[2] = (((ks.record_base & RECORD_BASE_EPOCH) ^ (RECORD_BASE_EPOCH if partial else 0)) | (base & RECORD_BASE_FILE))
+
+
+cdef Status follow_due(Apply* a, const Value* v, int64_t before) noexcept nogil:
+    """Fields of a hash, changed beside the functions of hashes, may be due at another time than before."""
+    cdef int64_t due = record_fields_due(&v.record, v.data)
+    cdef Status status
+    if due == before:
+        return STATUS_OK
+    status = fields_add(a.ks, a.ks.db_index[v.db], v.hash, due)
+    if status == STATUS_OK:
+        fields_remove(a.ks, a.ks.db_index[v.db], v.hash, before)
+    return status
 
 
 # ---- splices
@@ -133,6 +146,7 @@ cdef Status apply_patch(Apply* a) noexcept nogil:
     cdef Value v
     cdef uint8_t[PATCHED_BYTES_MAX] patched
     cdef uint64_t n = 0
+    cdef int64_t due
     cdef Status status
     if not find(a, &v):
         return missing(a)
@@ -144,7 +158,9 @@ cdef Status apply_patch(Apply* a) noexcept nogil:
         return status
     if not splice(a, v.data, v.size, patched, &n) or not packed_is_sound(v.type, patched, n):
         return wrong(a, b"a splice is not of this collection")
-    return keyspace_rewrite(a.ks, &v, a.e.key, a.e.key_bytes, patched, n)
+    due = record_fields_due(&v.record, v.data)
+    status = keyspace_rewrite(a.ks, &v, a.e.key, a.e.key_bytes, patched, n)
+    return follow_due(a, &v, due) if status == STATUS_OK else status
 
 
 # ---- values as a whole
@@ -201,7 +217,7 @@ cdef Status begin_image(Apply* a, Value* v, bint there) noexcept nogil:
     v.trees[0].marks = a.p[0]
     memcpy(v.data + trees * TREE_BYTES, a.p + 1, n - 1)
     a.p += n
-    return STATUS_OK
+    return follow_due(a, v, FIELDS_NEVER)
 
 
 cdef Status apply_image(Apply* a) noexcept nogil:
@@ -221,7 +237,7 @@ cdef Status apply_image(Apply* a) noexcept nogil:
         status = begin_image(a, &v, there)
         if status != STATUS_OK:
             return status
-        set_base(a.ks, &v, file, True)
+        set_base(a.ks, &v, base_of_file(file), True)
     elif not there:
         return missing(a)
     elif v.type != <int>e.type or v.trees == NULL:
@@ -231,9 +247,9 @@ cdef Status apply_image(Apply* a) noexcept nogil:
         if part & IMAGE_LAST and not part & IMAGE_FIRST:
             if not take(a, &file):
                 return wrong(a, b"an image is cut short")
-            set_base(a.ks, &v, file, False)
+            set_base(a.ks, &v, base_of_file(file), False)
         elif part & IMAGE_LAST:
-            set_base(a.ks, &v, file, False)
+            set_base(a.ks, &v, base_of_file(file), False)
         return STATUS_OK
     if part & IMAGE_LAST and not take(a, &file):
         return wrong(a, b"an image is cut short")
@@ -242,7 +258,7 @@ cdef Status apply_image(Apply* a) noexcept nogil:
         return status
     if part & IMAGE_LAST:
         a.r.parts_open -= a.r.parts_open > 0
-        set_base(a.ks, &v, file, False)
+        set_base(a.ks, &v, base_of_file(file), False)
         return whole_or_wrong(a, &v)
     return STATUS_OK
 
@@ -358,6 +374,7 @@ cdef Status change_root(Apply* a, Value* v, bint all) noexcept nogil:
     cdef uint8_t[PATCHED_BYTES_MAX] patched
     cdef const uint8_t* root = patched
     cdef bint partial = is_partial(a.ks, v)
+    cdef int64_t due = record_fields_due(&v.record, v.data)
     cdef Status status = STATUS_OK
     if all:
         root = a.p
@@ -372,6 +389,7 @@ cdef Status change_root(Apply* a, Value* v, bint all) noexcept nogil:
     if status == STATUS_OK:
         memcpy(v.data + trees_bytes, root, n)
         set_base(a.ks, v, v.record.at[2], partial)
+        status = follow_due(a, v, due)
     return status
 
 
@@ -457,6 +475,7 @@ cdef Status apply_rename(Apply* a) noexcept nogil:
     cdef const uint8_t* to = a.p + 1
     cdef uint64_t hash
     cdef bint there, partial
+    cdef uint8_t base
     cdef Status status
     if a.e.body_bytes == 0 or a.p[0] >= a.ks.databases:
         return wrong(a, b"a key is renamed to none")
@@ -471,9 +490,11 @@ cdef Status apply_rename(Apply* a) noexcept nogil:
             keyspace_delete_found(a.ks, &target, to, n)
         return missing(a)
     partial = is_partial(a.ks, &v)
+    base = v.record.base
     status = keyspace_copy(a.ks, &v, a.e.key, a.e.key_bytes, db, to, n, True)
-    if status == STATUS_OK and partial and keyspace_find(a.ks, db, to, n, hash, FIND_PEEK, &target):
-        set_base(a.ks, &target, target.record.at[2], True)
+    # Whether it is a copy here or not: its image is where it was.
+    if status == STATUS_OK and keyspace_find(a.ks, db, to, n, hash, FIND_PEEK, &target):
+        set_base(a.ks, &target, base, partial)
     return status
 
 
@@ -526,7 +547,7 @@ cdef Status effects_apply(Keyspace* ks, Replay* r, const uint8_t* body, uint64_t
     r.wrong = NULL
     r.offset = 0
     keyspace_set_now(ks, r.time_ms)
-    ks.record_base = (ks.record_base & RECORD_BASE_EPOCH) | (r.file & RECORD_BASE_FILE)
+    ks.record_base = (ks.record_base & RECORD_BASE_EPOCH) | base_of_file(r.file)
     while True:
         while read - done < <uint32_t>AHEAD and p != NULL and p < end:
             at = read % AHEAD

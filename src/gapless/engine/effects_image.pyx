@@ -10,7 +10,7 @@ from gapless.engine.effects cimport (
 from gapless.engine.forest cimport Forest, Tree
 from gapless.engine.keyspace cimport keyspace_look
 from gapless.engine.record cimport (
-    RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_MAKING_MASK, TREE_BYTES, TYPE_LIST, TYPE_SORTED_SET, record_trees, varint_bytes,
+    RECORD_BASE_EPOCH, RECORD_MAKING_MASK, TREE_BYTES, TYPE_LIST, TYPE_SORTED_SET, base_of_file, record_trees, varint_bytes,
     write_varint,
 )
 from gapless.engine.tree cimport Place, tree_at, tree_element, tree_find, tree_next
@@ -37,7 +37,7 @@ cdef inline int first_tree(const Value* v) noexcept nogil:
 
 
 cdef inline void set_base(Value* v, uint32_t file) noexcept nogil:
-    v.record.base = (v.record.base & RECORD_BASE_EPOCH) | (file & RECORD_BASE_FILE)
+    v.record.base = (v.record.base & RECORD_BASE_EPOCH) | base_of_file(file)
     v.record.at[2] = v.record.base
 
 

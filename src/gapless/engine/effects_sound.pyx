@@ -1,7 +1,7 @@
 """Soundness of what is replayed. See effects_sound.pxd."""
 from gapless.engine.collection cimport PACKED_BYTES_MAX
 from gapless.engine.record cimport (
-    LIST_NODES_BYTES, TYPE_HASH, TYPE_LIST, TYPE_SORTED_SET, TYPE_STREAM, read_varint_within,
+    FIELDS_DUE_BYTES, LIST_NODES_BYTES, TYPE_HASH, TYPE_LIST, TYPE_SORTED_SET, TYPE_STREAM, read_varint_within,
 )
 from gapless.engine.stream_block cimport block_has_names_at, block_is_sound
 from gapless.engine.stream_groups cimport table_element_is_sound
@@ -78,4 +78,4 @@ cdef bint stream_is_sound(const uint8_t* root, uint64_t n) noexcept nogil:
 cdef bint root_is_sound(int type, const uint8_t* root, uint64_t n) noexcept nogil:
     if type == TYPE_STREAM:
         return stream_is_sound(root, n)
-    return n == (<uint64_t>LIST_NODES_BYTES if type == TYPE_LIST else 0)
+    return n == <uint64_t>(LIST_NODES_BYTES if type == TYPE_LIST else FIELDS_DUE_BYTES if type == TYPE_HASH else 0)

@@ -17,6 +17,7 @@ cdef class Engine:
     cdef EngineLock lock
     cdef object commands           # keeps the handlers alive
     cdef SlowCommands slow
+    cdef bytes writes_refused
     cdef object failure            # exception that ended run()
     cdef readonly bint running     # in run(), in whatever thread
     cdef unsigned int executions

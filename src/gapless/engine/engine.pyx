@@ -19,9 +19,11 @@ from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_f
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.forest cimport forest_reclaim
 from gapless.engine.journal cimport SYNC_ALWAYS, journal_await, journal_free, journal_new, journal_settled
+from gapless.engine.hash_value cimport hash_expire_fields
 from gapless.engine.keyspace cimport (
     DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
-    keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
+    keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_field_ttl, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
+from gapless.engine.lock cimport lock_share, lock_unshare
 from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)
 from gapless.engine.pages cimport pages_trim
@@ -127,6 +129,7 @@ cdef class Engine:
                                  int.from_bytes(os.urandom(8), "little") if seed is None else seed)
         if self.keys == NULL:
             raise MemoryError("the system refuses the address range")
+        self.keys.fields.expire = hash_expire_fields
         self.dispatch = dispatch_new(self.keys, <void*>self)
         self.dispatch.journal = journal_new(self.keys)
         self.dispatch.python = _call_python
@@ -284,10 +287,12 @@ cdef class Engine:
         self.loop.cron = NULL
         if self.on_cron is not None or threading.current_thread() is threading.main_thread():
             self.loop.cron = _cron
+        lock_share(&self.lock)
         try:
             with nogil:
                 loop_run(self.loop)
         finally:
+            lock_unshare(&self.lock)
             self.running = False
         if self.failure is not None:
             failure, self.failure = self.failure, None
@@ -396,11 +401,11 @@ cdef class Engine:
         return keyspace_size(self.keys, db)
 
     def databases(self):
-        """(number, keys, keys with a TTL) of every database that has keys."""
+        """(number, keys, keys with a TTL, hashes with a TTL of fields) of every database that has keys."""
         cdef int db
         self.enter()
         try:
-            return [(db, keyspace_size(self.keys, db), keyspace_size_with_ttl(self.keys, db))
+            return [(db, keyspace_size(self.keys, db), keyspace_size_with_ttl(self.keys, db), keyspace_size_with_field_ttl(self.keys, db))
                     for db in range(self.keys.databases) if keyspace_size(self.keys, db)]
         finally:
             self.leave()
@@ -447,7 +452,7 @@ cdef class Engine:
         maxmemory (bytes), maxmemory_policy, lfu_log_factor, lfu_decay_time (minutes), active_expire, active_defrag,
         slice_us, slowlog_log_slower_than (us, negative: off), latency_monitor_threshold (ms, 0: off), maxclients, timeout (s),
         tcp_keepalive (s), proto_max_bulk_len, client_query_buffer_limit, protected_mode, password_required,
-        maxmemory_clients (bytes), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
+        maxmemory_clients (bytes), loading (only commands that may run meanwhile), debug_command (no, local, yes), holes_start, holes_full, holes_idle (thousandths), holes_bytes_min,
         ordered_keys, clock_ms (tests: the time; 0: the real one).
         """
         self.enter()
@@ -457,7 +462,24 @@ cdef class Engine:
         finally:
             self.leave()
 
+    def refuse_writes(self, str error):
+        """From now on commands that write are refused with this error reply; None: they may again."""
+        self.enter()
+        self.writes_refused = None if error is None else error.encode()
+        self.dispatch.writes_refused = NULL if error is None else PyBytes_AS_STRING(self.writes_refused)
+        self.leave()
+
     # ---- statistics
+
+    @property
+    def dirty(self):
+        """Changes of keys since the start."""
+        return self.keys.stats.dirty
+
+    @property
+    def calls(self):
+        """Commands executed since the start, or CONFIG RESETSTAT."""
+        return self.dispatch.calls
 
     def stats(self, bint walk=True):
         """Every counter of the engine, by name: bytes, keys, ns and times since the start, as the name says.

@@ -5,7 +5,7 @@
 HASH_TABLE and HASH_EXPIRIES are what OBJECT ENCODING has to know of its past: that it went beyond the limits of Redis's listpack, that a
 field of it has had an expiry.
 
-A field whose time has come is not there: whoever looks for it takes it away.
+A field whose time has come is not there: whoever looks for it takes it away, or else the background, see field_expiry.pxd.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from gapless.engine.base cimport Status
@@ -50,3 +50,5 @@ cdef bint hash_next(CollectionWalk* w, Field* out) noexcept nogil
 cdef bint hash_at(Hash* h, uint64_t rank, Field* out) noexcept nogil
 # For values that were found otherwise (DEBUG DIGEST, DUMP): a hash to read only.
 cdef void hash_of_value(Keyspace* ks, const Value* v, Hash* h) noexcept nogil
+# For the background, of a hash that is due: see FieldsDue. Packed O(fields); a tree's are walked in slices.
+cdef bint hash_expire_fields(Keyspace* ks, const Value* v, int64_t deadline_ns) noexcept nogil

@@ -1,8 +1,8 @@
 from libc.stdint cimport uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from gapless.engine.arena cimport range_discard, range_release, range_reserve
-from gapless.engine.base cimport INVARIANT, prefetch
+from gapless.engine.base cimport INVARIANT, prefetch, unlikely
 
 cdef extern from "sys/mman.h" nogil:
     int madvise(void* at, size_t n, int advice)
@@ -12,7 +12,9 @@ cdef enum:
     # Keys a home bucket, times 4, at which the index grows: fuller costs a second line for more look-ups, emptier costs memory.
     LOAD_QUARTERS_GROW = 27
     LOAD_QUARTERS_SHRINK = 22
-    CHAIN_SLOTS_MAX = 512
+    # Of a chain that is gathered on the stack. Only keys put in in the order of SCAN make longer ones: of n that come, those that have
+    # come fill a share of the buckets, up to sqrt(7 n) in one.
+    CHAIN_SLOTS_NEAR = 512
     BUCKETS_KEPT = 1024        # that a range may hold beyond those in use before they are given back
     BUCKETS_A_PAGE = 64        # so many at most stay touched when the pages behind those in use are given back
     # Below this the index uses small pages, so that a small store stays small.
@@ -106,16 +108,32 @@ cdef uint64_t* chain_insert(Index* index, uint64_t* bucket, uint64_t slot) noexc
     return &next_bucket[1]
 
 
-cdef int chain_gather(Index* index, uint64_t* home, uint64_t* out, HashAt hash_at, void* context) noexcept nogil:
-    """Empties a home bucket and its chain into `out`."""
-    cdef int n = 0, i
+cdef uint64_t chain_length(const Index* index, const uint64_t* bucket) noexcept nogil:
+    """Slots, a few more perhaps."""
+    cdef uint64_t n = 0
+    while bucket != NULL:
+        n += BUCKET_SLOTS
+        bucket = index_next(index, bucket)
+    return n
+
+
+cdef uint64_t* chain_gather(Index* index, uint64_t* home, uint64_t* near, uint64_t* count, HashAt hash_at, void* context) noexcept nogil:
+    """Empties a home bucket and its chain: into `near`, or into memory that is the caller's to free."""
+    cdef uint64_t n = 0
+    cdef int i
     cdef uint64_t* bucket = home
     cdef uint64_t* parent
+    cdef uint64_t* out = near
+    if unlikely(index_next(index, home) != NULL):
+        n = chain_length(index, home)
+        if n > CHAIN_SLOTS_NEAR:
+            out = <uint64_t*>malloc(n * sizeof(uint64_t))
+            INVARIANT(out != NULL)
+        n = 0
     while bucket != NULL:
         for i in range(BUCKET_SLOTS):
             if bucket[i] == 0 or slot_is_link(bucket[i]):
                 break
-            INVARIANT(n < CHAIN_SLOTS_MAX)
             out[n] = bucket[i]
             prefetch(index.records + slot_position(bucket[i]))
             n += 1
@@ -130,17 +148,19 @@ cdef int chain_gather(Index* index, uint64_t* home, uint64_t* out, HashAt hash_a
         parent[7] = 0
         overflow_release(index, bucket, hash_at, context)
     memset(home, 0, BUCKET_BYTES)
-    return n
+    count[0] = n
+    return out
 
 
 cdef void grow(Index* index, HashAt hash_at, void* context) noexcept nogil:
-    cdef uint64_t[CHAIN_SLOTS_MAX] slots
+    cdef uint64_t[CHAIN_SLOTS_NEAR] near
+    cdef uint64_t* slots
     cdef uint64_t* old = index.buckets + index.split * BUCKET_SLOTS
     cdef uint64_t* fresh = index.buckets + index.bucket_count * BUCKET_SLOTS
     cdef uint64_t bit = index.mask + 1
-    cdef int n, i
+    cdef uint64_t n, i
     INVARIANT((index.bucket_count + 1) * BUCKET_BYTES <= index.range_bytes)
-    n = chain_gather(index, old, slots, hash_at, context)
+    slots = chain_gather(index, old, near, &n, hash_at, context)
     index.bucket_count += 1
     if index.bucket_count > index.touched_buckets:
         index.touched_buckets = index.bucket_count
@@ -151,15 +171,18 @@ cdef void grow(Index* index, HashAt hash_at, void* context) noexcept nogil:
     index.grow_at = index.bucket_count * LOAD_QUARTERS_GROW // 4
     for i in range(n):
         chain_insert(index, fresh if hash_at(context, slot_position(slots[i])) & bit else old, slots[i])
+    if slots != near:
+        free(slots)
 
 
 cdef bint index_shrink(Index* index, HashAt hash_at, void* context) noexcept nogil:
-    cdef uint64_t[CHAIN_SLOTS_MAX] slots
+    cdef uint64_t[CHAIN_SLOTS_NEAR] near
+    cdef uint64_t* slots
     cdef uint64_t* target
-    cdef int n, i
+    cdef uint64_t n, i
     if index.bucket_count <= 64 or index.keys >= index.bucket_count * LOAD_QUARTERS_SHRINK // 4:
         return False
-    n = chain_gather(index, index.buckets + (index.bucket_count - 1) * BUCKET_SLOTS, slots, hash_at, context)
+    slots = chain_gather(index, index.buckets + (index.bucket_count - 1) * BUCKET_SLOTS, near, &n, hash_at, context)
     index.bucket_count -= 1
     if index.split == 0:
         index.mask >>= 1
@@ -169,6 +192,8 @@ cdef bint index_shrink(Index* index, HashAt hash_at, void* context) noexcept nog
     target = index.buckets + index.split * BUCKET_SLOTS
     for i in range(n):
         chain_insert(index, target, slots[i])
+    if slots != near:
+        free(slots)
     if index.touched_buckets > index.bucket_count + BUCKETS_KEPT:
         range_discard(<uint8_t*>(index.buckets + index.bucket_count * BUCKET_SLOTS),
                       (index.touched_buckets - index.bucket_count) * BUCKET_BYTES)

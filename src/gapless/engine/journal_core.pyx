@@ -7,7 +7,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, clock_monotonic_ns, likely, store_u32, unlikely
-from gapless.engine.commit cimport commit_refresh
 from gapless.engine.effects cimport effects_clear
 from gapless.engine.effects_apply cimport Replay, effects_apply
 from gapless.engine.engine cimport Engine
@@ -15,7 +14,7 @@ from gapless.engine.frames cimport (
     FRAME_CLEANED, FRAME_CLOSED, FRAME_EFFECTS, FRAME_GOES_ON, FRAME_GOOD, FRAME_HEAD, FRAME_IMAGES, STORE_ID_BYTES, Frame, Frames,
     frame_read, frame_seed)
 from gapless.engine.journal cimport (
-    REFUSAL_BYTES, SYNC_ALWAYS, SYNC_EVERY_SECOND, SYNC_NO, FileSystem, Journal, JournalFile, journal_append, journal_change_files,
+    SYNC_ALWAYS, SYNC_EVERY_SECOND, SYNC_NO, FileSystem, Journal, JournalFile, journal_append, journal_change_files,
     journal_mend, journal_reserve, journal_retry, journal_sync, journal_wake_keeper, journal_write, journal_write_as, load_int, store_int,
     store_release)
 from gapless.engine.journal_images cimport ImageWalk, images_begin, images_end, images_go_on
@@ -204,7 +203,6 @@ cdef class JournalCore:
         self.take_file(&j.file, fd, number, position)
         keyspace_record_effects(j.keys, True, number)
         journal_reserve(j)
-        commit_refresh(self.engine.dispatch)
         self.engine.leave()
 
     cdef void take_file(self, JournalFile* file, int fd, uint32_t number, uint64_t position) noexcept:
@@ -279,7 +277,6 @@ cdef class JournalCore:
             if not failed:
                 over = images_go_on(&self.walk, self.engine.keys, IMAGE_BYTES, clock_monotonic_ns() + budget_us * 1000)
                 failed = journal_write_as(self.j, FRAME_IMAGES, self.engine.keys.now_ms)
-        commit_refresh(self.engine.dispatch)
         self.engine.leave()
         if failed:
             raise JournalError(f"images can't be written: {os.strerror(failed)}")
@@ -310,7 +307,6 @@ cdef class JournalCore:
         self.engine.enter()
         if self.j.keys.effects != NULL:
             journal_retry(self.j, self.engine.keys.now_ms)
-        commit_refresh(self.engine.dispatch)
         self.engine.leave()
         self.settle()
         if failed:
@@ -382,7 +378,6 @@ cdef class JournalCore:
         cdef int failed
         self.engine.enter()
         failed = journal_retry(self.j, self.engine.keys.now_ms) if self.j.keys.effects != NULL else 0
-        commit_refresh(self.engine.dispatch)
         self.engine.leave()
         if self.j.on_settled != NULL:
             self.j.on_settled(self.j.on_settled_context)
@@ -408,7 +403,7 @@ cdef class JournalCore:
         keyspace_tick(self.engine.keys)
         failed = journal_append(j, frame, 0, FRAME_CLOSED, self.engine.keys.now_ms) if closed else journal_write(j, self.engine.keys.now_ms)
         keyspace_record_effects(j.keys, False, 0)
-        self.engine.dispatch.writes_refused = NULL
+        j.refusal[0] = 0
         # Nothing is promised any more of what could not be written.
         j.batch += 1
         store_release(&j.written, j.batch - 1)
@@ -429,16 +424,6 @@ cdef class JournalCore:
         files = take_files(j)
         self.engine.leave()
         return files
-
-    def refuse(self, str why not None):
-        """From now on commands that write are answered with this error; "": they are not."""
-        cdef bytes text = why.encode()
-        if len(text) >= REFUSAL_BYTES:
-            raise ValueError(f"longer than {REFUSAL_BYTES - 1} bytes: {why!r}")
-        self.engine.enter()
-        memcpy(self.j.refusal, PyBytes_AS_STRING(text), len(text) + 1)
-        commit_refresh(self.engine.dispatch)
-        self.engine.leave()
 
     def counters(self):
         """What is counted, by name."""

@@ -12,7 +12,7 @@ from gapless.engine.extent cimport Extents
 from gapless.engine.forest cimport Forest, Tree
 from gapless.engine.index cimport Index
 from gapless.engine.log cimport Log
-from gapless.engine.record cimport TREE_BYTES, Record, record_trees
+from gapless.engine.record cimport RECORD_BASE_EPOCH, TREE_BYTES, Record, record_trees
 
 
 cdef enum:
@@ -59,6 +59,7 @@ cdef struct KeyspaceStats:
     uint64_t hits
     uint64_t misses
     uint64_t expired
+    uint64_t fields_expired
     uint64_t evicted
     uint64_t dirty                # writes since the start; rdb_changes_since_last_save
     uint64_t expire_cycle_us
@@ -70,6 +71,7 @@ cdef struct Retired:
     uint64_t bucket               # next to walk
     uint64_t sequence             # segments born later than this hold none of its records
     int db_index                  # what its records carry
+    bint saving                   # a snapshot was being taken, which those of them that it has not saved belong to
 
 
 cdef struct Cleaner:
@@ -115,6 +117,26 @@ cdef struct OrderedKeys:
     Tree trees[DATABASES_MAX]     # by database index
 
 
+cdef struct Keyspace
+
+
+cdef struct FieldsDue:
+    # See field_expiry.pxd.
+    int64_t next_ms               # when the earliest of all hashes is due, and which that is
+    uint64_t next_hash
+    int next_db                   # database index
+    int64_t retry_ms              # there was no room: not before this
+    # Takes away what is due of a hash, or as much as there is time for; False: there is no room to. Set by the layer that knows hashes.
+    bint (*expire)(Keyspace* ks, const Value* v, int64_t deadline_ns) noexcept nogil
+    # The walk through a hash on a tree that goes on from slice to slice.
+    bint walking
+    int walk_db
+    uint64_t walk_hash            # of its key
+    uint64_t walk_head            # hash of the next field
+    int64_t walk_due              # of what is left, so far
+    Tree trees[DATABASES_MAX]     # by database index
+
+
 cdef struct Keyspace:
     Cleaner cleaner
     uint64_t maxmemory            # bytes of the process; 0: no limit
@@ -131,7 +153,6 @@ cdef struct Keyspace:
     Effects* effects                    # NULL: nothing is recorded
     uint64_t seed                       # of the hash
     int64_t now_ms                      # the command's time; keyspace_tick() renews it
-    bint loading                        # what files hold is being put in: nothing is reaped, cleaned or given back meanwhile
     int64_t clock_override_ms           # tests: when not 0, the time
     uint32_t access_seconds             # the time, for access fields (see access.pxd)
     uint32_t access_shift               # what a stamp is ahead of the time, in its unit
@@ -152,7 +173,11 @@ cdef struct Keyspace:
     uint32_t awaited
     void (*on_awaited)(void* context, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, bint gone) noexcept nogil
     void* on_awaited_context
+    # While a snapshot is taken: called with a record that it has not saved yet, before it changes or goes. See "Snapshots" in design-notes.
+    void (*on_unsaved)(void* context, Record* r, uint64_t slot) noexcept nogil
+    void* on_unsaved_context
     OrderedKeys ordered
+    FieldsDue fields
     Retired retired[64]
     int retired_count
 
@@ -184,6 +209,15 @@ cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
 # ---- one key. `hash` is keyspace_hash() of the key; db is the client's number.
 cdef inline uint64_t keyspace_hash(const Keyspace* ks, const uint8_t* key, size_t n) noexcept nogil:
     return hash_bytes(key, n, ks.seed)
+
+cdef inline bint keyspace_is_saved(const Keyspace* ks, const Record* r) noexcept nogil:
+    """Whether what a snapshot wants of the record is in it; True without one."""
+    return ks.on_unsaved == NULL or (r.at[2] ^ ks.record_base) & RECORD_BASE_EPOCH == 0
+
+# REQUIRED before anything of a record changes where it lies, or it goes. slot: what the index has of it; 0: nothing, or not known.
+cdef inline void keyspace_preserve(Keyspace* ks, Record* r, uint64_t slot) noexcept nogil:
+    if unlikely(not keyspace_is_saved(ks, r)):
+        ks.on_unsaved(ks.on_unsaved_context, r, slot)
 
 # Brings the index bucket, then the record, of a key into the cache, for a batch of commands to come.
 cdef void keyspace_prefetch_bucket(Keyspace* ks, int db, uint64_t hash) noexcept nogil
@@ -224,6 +258,8 @@ cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t
 cdef void keyspace_touched_since(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* before) noexcept nogil
 # Records only: for what WATCH does not see and nobody counts. REQUIRED after every change of what is stored that nothing else tells of.
 cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
+# The same of the marks of a collection, which lie in front of what is packed, or in its first Tree.
+cdef void keyspace_marked(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
 # To be called before the first change of a value of Trees that keeps something behind them: only what changes of that is then recorded.
 cdef inline void keyspace_to_change(Keyspace* ks, const Value* v) noexcept nogil:
     if unlikely(ks.effects != NULL):
@@ -261,6 +297,8 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 # ---- databases
 cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil
+# Hashes that have fields with an expiry, or had some until their next walk.
+cdef uint64_t keyspace_size_with_field_ttl(Keyspace* ks, int db) noexcept nogil
 # One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end. `expire`:
 # deletes the expired ones, as a look-up does.
 # Redis's guarantee: a key that is there all the while is returned, whatever the index does in between.

@@ -19,6 +19,9 @@ from gapless.engine.effects cimport (
 from gapless.engine.effects_image cimport effects_image
 from gapless.engine.encoding cimport making_kept
 from gapless.engine.extent cimport extent_bytes, extent_committed, extent_give, extent_resize, extent_take, extents_free, extents_new
+from gapless.engine.field_expiry cimport (
+    FIELDS_NEVER, fields_add, fields_flush, fields_remove, fields_restart, record_fields_due, value_fields_due,
+)
 from gapless.engine.forest cimport ORDER_BYTES, Tree, forest_free, forest_new, tree_begin, tree_copy, tree_retire
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
@@ -31,9 +34,10 @@ from gapless.engine.log cimport (
 from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
-    RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW, RECORD_ROOM,
-    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_STRING, Record, record_decode, record_encode, record_has_trees,
-    record_head_bytes, record_trees,
+    HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
+    RECORD_ROOM,
+    RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, base_of_file, record_decode, record_encode,
+    record_has_trees, record_head_bytes, record_trees,
 )
 from gapless.engine.tree_notes cimport NOTE_NEW, note_take
 
@@ -48,6 +52,7 @@ cdef enum:
     KEEP_EXTENT = 1
     KEEP_TREES = 2
     KEEP_ORDER = 4                 # its place in the ordered index of keys
+    KEEP_DUE = 8                   # its place among the hashes whose fields expire
     TREES_MAX = 4                  # of one record, what it keeps behind them counted
 
 
@@ -71,6 +76,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.databases = databases
     for i in range(databases):
         tree_begin(&ks.ordered.trees[i], ORDER_BYTES)
+        fields_flush(ks, i)
         ks.db_index[i] = <uint8_t>i
         ks.index[i] = index_new(INDEX_RANGE_BYTES, ks.arena.base)
         if ks.index[i] == NULL:
@@ -123,6 +129,7 @@ cdef void keyspace_record_effects(Keyspace* ks, bint on, uint32_t file) noexcept
         effects_free(ks.effects)
         ks.effects = NULL
         ks.forest.notes = NULL
+        ks.record_base &= RECORD_BASE_EPOCH
         return
     INVARIANT(ks.effects == NULL)
     ks.effects = effects_new(ks.arena.base, ks.arena.address_bytes, ks.extents, &ks.now_ms)
@@ -133,7 +140,7 @@ cdef void keyspace_record_effects(Keyspace* ks, bint on, uint32_t file) noexcept
 cdef void keyspace_effects_file(Keyspace* ks, uint32_t file) noexcept nogil:
     INVARIANT(ks.effects.length == EFFECTS_HEADROOM)
     ks.effects.file = file
-    ks.record_base = (ks.record_base & RECORD_BASE_EPOCH) | (file & RECORD_BASE_FILE)
+    ks.record_base = (ks.record_base & RECORD_BASE_EPOCH) | base_of_file(file)
 
 
 # ---- keys and values of a record
@@ -308,6 +315,10 @@ cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint6
             return False
 
 
+cdef inline void preserve(Keyspace* ks, Value* v) noexcept nogil:
+    keyspace_preserve(ks, &v.record, v.slot[0] if v.slot != NULL else 0)
+
+
 cdef void retire_trees(Keyspace* ks, Tree* trees, uint32_t count) noexcept nogil:
     cdef uint32_t i
     for i in range(count):
@@ -331,11 +342,14 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     cdef Index* index = index_of(ks, v.db)
     cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
+    keyspace_preserve(ks, &v.record, slot[0])
     if v.record.flags & RECORD_TTL:
         ks.with_ttl[ks.db_index[v.db]] -= 1
     index_remove(index, v.hash, slot, keyspace_hash_at, ks)
     if unlikely(ks.ordered.state) and not keep & KEEP_ORDER:
         ordered_remove(ks, ks.db_index[v.db], keyspace_record_key(ks, &v.record), v.record.key_bytes)
+    if (v.record.flags & RECORD_TYPE_MASK) == TYPE_HASH and not keep & KEEP_DUE:
+        fields_remove(ks, ks.db_index[v.db], v.hash, record_fields_due(&v.record, keyspace_record_value(ks, &v.record)))
     awaited(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash, True)
     kill(ks, &v.record, keep)
 
@@ -349,6 +363,11 @@ cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
     remove(ks, v, 0)
     ks.stats.expired += 1
     changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
+
+
+cdef inline bint readers_change(const Value* v) noexcept nogil:
+    """Whether who reads it may change it where it lies: takes away fields whose time has come."""
+    return v.type == TYPE_HASH and v.trees != NULL and v.trees[0].marks & HASH_EXPIRIES != 0
 
 
 cdef bint keyspace_look(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
@@ -365,6 +384,8 @@ cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_byt
             ks.stats.hits += 1
         else:
             ks.stats.misses += 1
+    if unlikely(ks.on_unsaved != NULL) and there and (how == FIND_WRITE or (how != FIND_PEEK and readers_change(out))):
+        keyspace_preserve(ks, &out.record, out.slot[0])
     if there and how <= FIND_WRITE:
         access_renew(ks, out.slot)
     return there
@@ -494,11 +515,12 @@ cdef Status keyspace_create(Keyspace* ks, int db, const uint8_t* key, size_t key
 
 cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, uint32_t type, const uint8_t* value,
                    uint64_t size, int64_t expire_ms, uint64_t extent, int keep, Value* out) noexcept nogil:
-    """keep: KEEP_ORDER where the ordered index has the key already."""
+    """extent: takes over this one, which holds the value. keep: KEEP_ORDER, KEEP_DUE where what they name has the key already."""
     cdef uint64_t position
     cdef Status status
     cdef uint64_t* slot
     cdef bint ordered = unlikely(ks.ordered.state) and not keep & KEEP_ORDER
+    cdef int64_t due = FIELDS_NEVER
     if unlikely(size > VALUE_BYTES_MAX or key_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     if ordered:
@@ -506,7 +528,13 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
         status = ordered_add(ks, ks.db_index[db], key, key_bytes)
         if status != STATUS_OK:
             return status
-    status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
+    if (type & RECORD_TYPE_MASK) == TYPE_HASH and value != NULL and not keep & KEEP_DUE:
+        due = value_fields_due(type, value)
+    status = fields_add(ks, ks.db_index[db], hash, due) if due >= 0 else STATUS_OK
+    if likely(status == STATUS_OK):
+        status = write_record(ks, ks.db_index[db], key, key_bytes, type, value, size, size, expire_ms, extent, &position)
+        if unlikely(status != STATUS_OK and due >= 0):
+            fields_remove(ks, ks.db_index[db], hash, due)
     if unlikely(status != STATUS_OK):
         if ordered:
             ordered_remove(ks, ks.db_index[db], key, key_bytes)
@@ -528,10 +556,21 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     cdef Status status
     cdef Record* r = &v.record
     cdef int type_before = v.type
+    cdef int64_t due_before = FIELDS_NEVER, due = FIELDS_NEVER
     if expire_ms == EXPIRE_KEEP:
         expire_ms = r.expire_ms
     if unlikely(value_bytes > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
+    preserve(ks, v)
+    if v.type == TYPE_HASH or (type & RECORD_TYPE_MASK) == TYPE_HASH:
+        due_before = record_fields_due(r, v.data)
+        due = value_fields_due(type, value)
+        if due != due_before:
+            status = fields_add(ks, ks.db_index[v.db], v.hash, due)
+            if status != STATUS_OK:
+                return status
+        else:
+            fields_restart(ks, ks.db_index[v.db], v.hash)
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
               and r.expire_ms == expire_ms and v.trees == NULL):
         memmove(r.value, value, value_bytes)
@@ -539,9 +578,13 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     else:
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
         if unlikely(status != STATUS_OK):
+            if due != due_before:
+                fields_remove(ks, ks.db_index[v.db], v.hash, due)
             return status
         if v.type != type_before:
             awaited(ks, v.db, key, key_bytes, v.hash, False)
+    if due != due_before:
+        fields_remove(ks, ks.db_index[v.db], v.hash, due_before)
     record_whole(ks, v, key, key_bytes)
     changed(ks, v.db, key, key_bytes, v.hash)
     return STATUS_OK
@@ -553,6 +596,7 @@ cdef Status keyspace_rewrite(Keyspace* ks, Value* v, const uint8_t* key, size_t 
     # What is cut off an extent is gone, what is cut off a record lies there until the command ends.
     cdef bint before_lasts = not v.record.flags & RECORD_EXTENT
     cdef Status status
+    preserve(ks, v)
     if value_bytes != v.size:
         status = keyspace_resize(ks, v, key, key_bytes, value_bytes)
         if unlikely(status != STATUS_OK):
@@ -591,6 +635,7 @@ cdef Status keyspace_resize(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     if unlikely(size > VALUE_BYTES_MAX):
         return STATUS_TOO_LARGE
     INVARIANT(v.trees == NULL or size >= record_trees(r) * sizeof(Tree))
+    preserve(ks, v)
     if r.flags & RECORD_EXTENT:
         extra = r.key_bytes if r.key == NULL else 0
         extent = extent_resize(ks.extents, r.extent, extra + r.value_bytes, max(extra + size, 1))
@@ -641,7 +686,15 @@ cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         effects_image(ks, v, key, key_bytes)
 
 
+cdef void keyspace_marked(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    if v.trees != NULL:
+        keyspace_recorded(ks, v, key, key_bytes)
+    elif ks.effects != NULL and not effects_patch(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size, 0, 1, 1):
+        v.record.at[2] = ks.record_base
+
+
 cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
     keyspace_recorded(ks, v, key, key_bytes)
     changed(ks, v.db, key, key_bytes, v.hash)
 
@@ -649,7 +702,7 @@ cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t ke
 cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, uint64_t before_bytes, uint64_t offset,
                               uint64_t put) noexcept nogil:
     cdef uint64_t begin = min(offset, before_bytes), end = offset + put
-    INVARIANT(v.trees == NULL)
+    INVARIANT(v.trees == NULL and keyspace_is_saved(ks, &v.record))
     if unlikely(ks.effects != NULL) and not effects_patch(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size,
                                                           begin, min(end, before_bytes) - begin, end - begin):
         v.record.at[2] = ks.record_base
@@ -657,6 +710,7 @@ cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t
 
 
 cdef void keyspace_touched_since(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* before) noexcept nogil:
+    INVARIANT(keyspace_is_saved(ks, &v.record))
     if unlikely(ks.effects != NULL) and not effects_rewrite(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size,
                                                             before, v.size):
         v.record.at[2] = ks.record_base
@@ -695,6 +749,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef Record* r = &v.record
     cdef int keep = KEEP_TREES
     cdef uint8_t base = r.base
+    preserve(ks, v)
     if expire_ms != r.expire_ms:
         # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
         if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
@@ -728,7 +783,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
     cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
     cdef Value target, copy
     cdef Status status
-    cdef int keep = 0
+    cdef int keep = 0, keep_target = 0
     cdef Tree[TREES_MAX] copies
     cdef bint copied = v.trees != NULL and not move
     cdef bint taken
@@ -741,10 +796,14 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
         if status != STATUS_OK:
             return status
     taken = keyspace_find(ks, to_db, to_key, to_key_bytes, hash, FIND_PEEK, &target)
+    if taken:
+        keep_target = KEEP_ORDER
+        if v.type == TYPE_HASH and record_fields_due(&target.record, target.data) == record_fields_due(&v.record, v.data):
+            keep_target |= KEEP_DUE
+            fields_restart(ks, ks.db_index[to_db], hash)
     # For a moment the index has two of the key: what was there goes only when its successor is there for certain.
     status = create(ks, to_db, to_key, to_key_bytes, hash, <uint32_t>v.type | making_kept(&v.record, v.data),
-                    NULL if keep & KEEP_EXTENT else v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0,
-                    KEEP_ORDER if taken else 0, &copy)
+                    v.data, v.size, v.expire_ms, v.record.extent if keep & KEEP_EXTENT else 0, keep_target, &copy)
     if status != STATUS_OK:
         if copied:
             retire_trees(ks, copies, record_trees(&v.record))
@@ -756,7 +815,7 @@ cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key
         if keep:
             keep_base(&copy, v.record.base)
     if taken:
-        remove(ks, &target, KEEP_ORDER)
+        remove(ks, &target, keep_target)
     if unlikely(ks.effects != NULL):
         record_copy(ks, v, key, key_bytes, &copy, to_key, to_key_bytes, move, keep)
     changed(ks, to_db, to_key, to_key_bytes, hash)
@@ -784,6 +843,10 @@ cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil:
 
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
     return ks.with_ttl[ks.db_index[db]]
+
+
+cdef uint64_t keyspace_size_with_field_ttl(Keyspace* ks, int db) noexcept nogil:
+    return ks.fields.trees[ks.db_index[db]].count
 
 
 cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
@@ -863,9 +926,11 @@ cdef void flush(Keyspace* ks, int db) noexcept nogil:
     retired.bucket = 0
     retired.db_index = i
     retired.sequence = ks.log.sequence
+    retired.saving = ks.on_unsaved != NULL
     ks.index[i] = fresh
     ks.with_ttl[i] = 0
     ordered_flush(ks, i)
+    fields_flush(ks, i)
     if is_empty(ks):
         ks.access_switched = 0
 
@@ -908,10 +973,7 @@ cdef bint keyspace_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
 
 
 cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
-    cdef int64_t used
-    if unlikely(ks.loading):
-        return 0
-    used = cleaner_background(ks, budget_ns, idle)
+    cdef int64_t used = cleaner_background(ks, budget_ns, idle)
     if GAPLESS_DEBUG and used > 0 and ks.cleaner.slices % SLICES_PER_AUDIT == 0:
         INVARIANT(audit(ks) == NULL)
     return used

@@ -133,12 +133,19 @@ cdef void _free_doomed(Loop* loop) noexcept nogil:
 
 # ---- execution
 
+cdef int64_t _background(Loop* loop, int64_t budget_ns, bint idle) noexcept nogil:
+    if unlikely(loop.dispatch.loading):
+        # What has expired by now may not have, by the time that is being replayed.
+        return 0
+    return keyspace_background(loop.dispatch.keys, budget_ns, idle)
+
+
 cdef void _pay(Loop* loop) noexcept nogil:
     """A batch pays for what it left behind: background work of at most half the time it took, and of one slice."""
     cdef int64_t now = clock_monotonic_ns()
     cdef int64_t budget = (now - loop.paid_ns) // 2
     budget = min(max(budget, BUSY_SLICE_MIN_NS), loop.slice_ns)
-    loop.paid_ns = now + keyspace_background(loop.dispatch.keys, budget, False)
+    loop.paid_ns = now + _background(loop, budget, False)
 
 
 cdef inline void _bound_output(Loop* loop, Client* c) noexcept nogil:
@@ -592,12 +599,12 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             busy_ns = end
         else:
             budget = min(loop.slice_ns, BETWEEN_SLICE_NS) if end - busy_ns < BETWEEN_NS else loop.slice_ns
-            more = keyspace_background(d.keys, budget, True) > 0
+            more = _background(loop, budget, True) > 0
         if end >= loop.cron_due_ns:
             loop.cron_due_ns = end + CRON_NS
             if loop.stats.batches != batches:
                 # Under steady load no turn is idle: what only idle slices do gets one ten times a second.
-                keyspace_background(d.keys, loop.slice_ns, True)
+                _background(loop, loop.slice_ns, True)
             _cron(loop)
             if loop.clients.any_doomed:
                 _free_doomed(loop)

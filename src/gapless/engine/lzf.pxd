@@ -15,6 +15,8 @@ cdef enum:
 
 # Compresses n bytes into at most `room` bytes. Returns the length, 0 when it does not fit. table: LZF_TABLE_SLOTS zeros.
 cdef size_t lzf_compress(const uint8_t* data, size_t n, uint8_t* out, size_t room, uint32_t* table) noexcept nogil
+# Zeros again in what lzf_compress() has used of the table. O(min(n, slots)).
+cdef void lzf_clear(const uint8_t* data, size_t n, uint32_t* table) noexcept nogil
 # Length of what n compressed bytes hold; -1 when they are corrupt. After that lzf_decompress() can't fail.
 cdef int64_t lzf_measure(const uint8_t* data, size_t n) noexcept nogil
 cdef void lzf_decompress(const uint8_t* data, size_t n, uint8_t* out) noexcept nogil

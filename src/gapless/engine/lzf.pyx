@@ -1,5 +1,5 @@
 """The encoder and decoder of LZF. See lzf.pxd."""
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cdef enum:
     LITERALS_MAX = 32
@@ -81,6 +81,15 @@ cdef size_t lzf_compress(const uint8_t* data, size_t n, uint8_t* out, size_t roo
         out[written - literals - 1] = <uint8_t>(literals - 1)
         return written
     return written - 1
+
+
+cdef void lzf_clear(const uint8_t* data, size_t n, uint32_t* table) noexcept nogil:
+    cdef size_t i
+    if n > LZF_TABLE_SLOTS // 4:
+        memset(table, 0, LZF_TABLE_SLOTS * sizeof(uint32_t))
+        return
+    for i in range(n - 2 if n > 2 else 0):
+        table[place(data + i)] = 0
 
 
 cdef int64_t lzf_measure(const uint8_t* data, size_t n) noexcept nogil:

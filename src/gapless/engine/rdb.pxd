@@ -8,6 +8,9 @@ A string of up to 11 bytes that is the text of an int32 is stored as one; a long
 saves 4 bytes.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from gapless.engine.base cimport Status
+from gapless.engine.call cimport Arg, Call
+from gapless.engine.keyspace cimport Keyspace, Value
 from gapless.engine.reply cimport Reply, reply_reserve
 
 cdef enum:
@@ -24,6 +27,7 @@ cdef inline uint64_t rdb_string_room(uint64_t n) noexcept nogil:
 cdef struct Reader:
     const uint8_t* at
     const uint8_t* end
+    bint valkey                    # a file of Valkey 9, which has types of its own
 
 
 cdef struct RdbText:
@@ -43,6 +47,13 @@ cdef uint8_t* rdb_write_length(uint8_t* p, uint64_t n) noexcept nogil
 cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noexcept nogil
 # Length of a string's value as RDB would hold it (OBJECT's serializedlength). Compresses, therefore O(n).
 cdef int64_t rdb_string_bytes(const uint8_t* data, uint64_t n) noexcept nogil
+
+# Type and value at the end of `out`, in forms that this version of RDB has, if it has one that says all. O(bytes).
+cdef void rdb_dump_value(Keyspace* ks, const Value* v, int version, Reply* out) noexcept nogil
+# Reads a value of this type and puts it under the key in the session's database, in place of what is there; `dead`: reads it, no more.
+# STATUS_MISSING: it is no such value. STATUS_FULL, STATUS_TOO_LARGE: nothing was changed. Of `call` keys, session and dispatch are looked at.
+cdef Status rdb_restore_value(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms,
+                              bint dead) noexcept nogil
 
 
 cdef inline void rdb_add_length(Reply* out, uint64_t n) noexcept nogil:

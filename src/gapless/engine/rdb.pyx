@@ -2,23 +2,23 @@
 from libc.stdint cimport INT64_MAX, uint32_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove, memset
-from gapless.engine.base cimport INVARIANT, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
+from libc.string cimport memcpy, memmove
+from gapless.engine.base cimport INVARIANT, STATUS_FULL, STATUS_MISSING, STATUS_OK, Status, load_u16, load_u32, load_u64, parse_int64, store_u16, store_u64
 from gapless.engine.blocked cimport blocked_signal
-from gapless.engine.call cimport Call
+from gapless.engine.call cimport Arg, Call
 from gapless.engine.collection cimport Collection, collection_abandon, collection_of_value, collection_store
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.dispatch cimport (
-    arg_int64, arg_is, call_room, call_status, find_read, handler_register, reply_syntax_error,
+    arg_int64, arg_is, call_status, find_read, handler_register, reply_syntax_error,
 )
 from gapless.engine.forest cimport ORDER_MEMBER
 from gapless.engine.hash_value cimport Hash, hash_begin, hash_of_value
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_set,
+    EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_make_room, keyspace_set,
     keyspace_set_frequency, keyspace_set_idle,
 )
 from gapless.engine.list_value cimport List, list_begin, list_of_value
-from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_compress, lzf_decompress, lzf_measure
+from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_clear, lzf_compress, lzf_decompress, lzf_measure
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash
 from gapless.engine.rdb_list cimport rdb_dump_list, rdb_is_list, rdb_restore_list
 from gapless.engine.rdb_set cimport rdb_dump_set, rdb_is_set, rdb_restore_set
@@ -42,7 +42,7 @@ cdef enum:
     COMPRESS_SAVES_BYTES_MIN = 4
     STRING_BYTES_MAX = 512 << 20
 
-# Used by one compression at a time: under the engine's lock.
+# Zeros but while a string is compressed: one at a time, under the engine's lock.
 cdef uint32_t[LZF_TABLE_SLOTS] lzf_table
 # rdbcompression, of all engines of the process.
 cdef bint compressing = True
@@ -101,10 +101,10 @@ cdef uint8_t* rdb_write_string(uint8_t* p, const uint8_t* data, uint64_t n) noex
         if end != NULL:
             return end
     if compressing and n >= COMPRESS_BYTES_MIN:
-        memset(lzf_table, 0, sizeof(lzf_table))
         # Where it would lie behind the longest lengths there are; moved to its place afterwards.
         compressed = p + 1 + 2 * RDB_LENGTH_BYTES_MAX
         size = lzf_compress(data, n, compressed, n - COMPRESS_SAVES_BYTES_MIN, lzf_table)
+        lzf_clear(data, n, lzf_table)
         if size:
             p[0] = ENCODED_LZF
             end = rdb_write_length(rdb_write_length(p + 1, size), n)
@@ -124,38 +124,42 @@ cdef int64_t rdb_string_bytes(const uint8_t* data, uint64_t n) noexcept nogil:
     return size
 
 
-cdef void cmd_dump(Call* call) noexcept nogil:
-    cdef Value v
-    cdef Reply payload
+cdef void rdb_dump_value(Keyspace* ks, const Value* v, int version, Reply* out) noexcept nogil:
     cdef Hash h
     cdef Collection c
     cdef List l
     cdef Stream s
     cdef SortedSet sorted_set
     cdef uint8_t type = RDB_TYPE_STRING
+    if v.type == TYPE_HASH:
+        hash_of_value(ks, v, &h)
+        rdb_dump_hash(&h, out)
+    elif v.type == TYPE_SET:
+        collection_of_value(ks, TYPE_SET, ORDER_MEMBER, v, &c)
+        rdb_dump_set(&c, version, out)
+    elif v.type == TYPE_LIST:
+        list_of_value(ks, v, &l)
+        rdb_dump_list(&l, out)
+    elif v.type == TYPE_STREAM:
+        stream_of_value(ks, v, &s)
+        rdb_dump_stream(&s, version, out)
+    elif v.type == TYPE_SORTED_SET:
+        sorted_set_of_value(ks, v, &sorted_set)
+        rdb_dump_sorted_set(&sorted_set, out)
+    else:
+        reply_raw(out, &type, 1)
+        rdb_add_string(out, v.data, v.size)
+
+
+cdef void cmd_dump(Call* call) noexcept nogil:
+    cdef Value v
+    cdef Reply payload
     cdef uint8_t* at
     if not keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, find_read(call), &v):
         reply_null(call.reply)
         return
     reply_init(&payload)
-    if v.type == TYPE_HASH:
-        hash_of_value(call.keys, &v, &h)
-        rdb_dump_hash(&h, &payload)
-    elif v.type == TYPE_SET:
-        collection_of_value(call.keys, TYPE_SET, ORDER_MEMBER, &v, &c)
-        rdb_dump_set(&c, &payload)
-    elif v.type == TYPE_LIST:
-        list_of_value(call.keys, &v, &l)
-        rdb_dump_list(&l, &payload)
-    elif v.type == TYPE_STREAM:
-        stream_of_value(call.keys, &v, &s)
-        rdb_dump_stream(&s, &payload)
-    elif v.type == TYPE_SORTED_SET:
-        sorted_set_of_value(call.keys, &v, &sorted_set)
-        rdb_dump_sorted_set(&sorted_set, &payload)
-    else:
-        reply_raw(&payload, &type, 1)
-        rdb_add_string(&payload, v.data, v.size)
+    rdb_dump_value(call.keys, &v, RDB_VERSION, &payload)
     at = reply_reserve(&payload, RDB_FOOTER_BYTES)
     store_u16(at, RDB_VERSION)
     store_u64(at + 2, crc64(0, payload.data, payload.length + 2))
@@ -283,14 +287,6 @@ cdef bint restore_options(Call* call, RestoreOptions* o) noexcept nogil:
     return True
 
 
-cdef bint dead_on_arrival(Call* call, int64_t expire_ms) noexcept nogil:
-    """True when all that is left to do was to replace what was there by nothing."""
-    if expire_ms < 0 or expire_ms > call.keys.now_ms:
-        return False
-    keyspace_delete(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash)
-    return True
-
-
 cdef void set_access(Call* call, const RestoreOptions* o) noexcept nogil:
     cdef Keyspace* ks = call.keys
     cdef Value v
@@ -302,68 +298,81 @@ cdef void set_access(Call* call, const RestoreOptions* o) noexcept nogil:
             keyspace_set_idle(ks, &v, <uint64_t>o.idle_seconds)
 
 
-cdef bint reply_bad_format(Call* call) noexcept nogil:
-    reply_error(call.reply, b"ERR Bad data format")
-    return False
-
-
-cdef bint restore_string(Call* call, Reader* reader, int64_t expire_ms) noexcept nogil:
-    """False after an error reply; likewise the others."""
+# `dead`: the value is read to its end and forgotten; likewise the others.
+cdef Status restore_string(Call* call, const Arg* key, uint64_t hash, Reader* reader, int64_t expire_ms, bint dead) noexcept nogil:
     cdef RdbText text
-    cdef bint done
+    cdef Status status = STATUS_OK
     if not rdb_read_string(reader, &text):
-        return reply_bad_format(call)
-    done = dead_on_arrival(call, expire_ms) or call_room(call, text.size) and call_status(call, keyspace_set(
-        call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash, TYPE_STRING, text.data, text.size, expire_ms))
+        return STATUS_MISSING
+    if not dead:
+        # Compressed, it may be larger than what was asked for when the command came.
+        status = STATUS_FULL
+        if text.owned == NULL or keyspace_make_room(call.keys, text.size):
+            status = keyspace_set(call.keys, call.session.db, key.data, key.size, hash, TYPE_STRING, text.data, text.size, expire_ms)
     free(text.owned)
-    return done
+    return status
 
 
-cdef bint restore_collection(Call* call, Collection* c, Status read, int64_t expire_ms) noexcept nogil:
+cdef Status restore_collection(Collection* c, Status read, int64_t expire_ms, bint dead) noexcept nogil:
     """What was read goes under the key, if it was read."""
-    if read != STATUS_OK or dead_on_arrival(call, expire_ms):
+    if read != STATUS_OK or dead:
         collection_abandon(c)
-        if read == STATUS_MISSING:
-            return reply_bad_format(call)
-        return call_status(call, read)
-    return call_status(call, collection_store(c, expire_ms))
+        return read
+    return collection_store(c, expire_ms)
 
 
-cdef bint restore_hash(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+cdef Status restore_hash(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms, bint dead) noexcept nogil:
     cdef Hash h
-    hash_begin(call, &call.argv[1], call.hash, &h)
-    return restore_collection(call, &h.c, rdb_restore_hash(reader, type, &h), expire_ms)
+    hash_begin(call, key, hash, &h)
+    return restore_collection(&h.c, rdb_restore_hash(reader, type, &h), expire_ms, dead)
 
 
-cdef bint restore_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+cdef Status restore_set(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms, bint dead) noexcept nogil:
     cdef Set s
-    set_begin(call, &call.argv[1], call.hash, &s)
-    return restore_collection(call, &s.c, rdb_restore_set(reader, type, &s), expire_ms)
+    set_begin(call, key, hash, &s)
+    return restore_collection(&s.c, rdb_restore_set(reader, type, &s), expire_ms, dead)
 
 
-cdef bint restore_list(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+cdef Status restore_list(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms, bint dead) noexcept nogil:
     cdef List l
-    list_begin(call, &call.argv[1], call.hash, &l)
-    return restore_collection(call, &l.c, rdb_restore_list(reader, type, &l), expire_ms)
+    list_begin(call, key, hash, &l)
+    return restore_collection(&l.c, rdb_restore_list(reader, type, &l), expire_ms, dead)
 
 
-cdef bint restore_stream(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+cdef Status restore_stream(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms,
+                           bint dead) noexcept nogil:
     cdef Stream s
     cdef Status status
-    stream_begin(call, &call.argv[1], call.hash, &s)
+    stream_begin(call, key, hash, &s)
     status = rdb_restore_stream(reader, type, &s)
-    if status != STATUS_OK or dead_on_arrival(call, expire_ms):
+    if status != STATUS_OK or dead:
         stream_discard(&s)
-        if status == STATUS_MISSING:
-            return reply_bad_format(call)
-        return call_status(call, status)
-    return call_status(call, stream_store(&s, expire_ms))
+        return status
+    return stream_store(&s, expire_ms)
 
 
-cdef bint restore_sorted_set(Call* call, Reader* reader, uint8_t type, int64_t expire_ms) noexcept nogil:
+cdef Status restore_sorted_set(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms,
+                               bint dead) noexcept nogil:
     cdef SortedSet s
-    sorted_set_begin(call, &call.argv[1], call.hash, &s)
-    return restore_collection(call, &s.c, rdb_restore_sorted_set(reader, type, &s), expire_ms)
+    sorted_set_begin(call, key, hash, &s)
+    return restore_collection(&s.c, rdb_restore_sorted_set(reader, type, &s), expire_ms, dead)
+
+
+cdef Status rdb_restore_value(Call* call, const Arg* key, uint64_t hash, Reader* reader, uint8_t type, int64_t expire_ms,
+                              bint dead) noexcept nogil:
+    if type == RDB_TYPE_STRING:
+        return restore_string(call, key, hash, reader, expire_ms, dead)
+    if rdb_is_hash(type):
+        return restore_hash(call, key, hash, reader, type, expire_ms, dead)
+    if rdb_is_set(type):
+        return restore_set(call, key, hash, reader, type, expire_ms, dead)
+    if rdb_is_list(type):
+        return restore_list(call, key, hash, reader, type, expire_ms, dead)
+    if rdb_is_stream(type):
+        return restore_stream(call, key, hash, reader, type, expire_ms, dead)
+    if rdb_is_sorted_set(type):
+        return restore_sorted_set(call, key, hash, reader, type, expire_ms, dead)
+    return STATUS_MISSING
 
 
 cdef void cmd_restore(Call* call) noexcept nogil:
@@ -371,7 +380,8 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     cdef Value v
     cdef int64_t ttl_ms
     cdef Reader reader
-    cdef bint done
+    cdef Status status
+    cdef bint dead
     if not restore_options(call, &options):
         return
     if not options.replace and keyspace_find(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash,
@@ -389,30 +399,26 @@ cdef void cmd_restore(Call* call) noexcept nogil:
     # The footer counts as readable, as it does in Redis: a string may not lead beyond it, that is all.
     reader.at = call.argv[3].data + 1
     reader.end = call.argv[3].data + call.argv[3].size
+    reader.valkey = False
     if ttl_ms == 0:
         ttl_ms = EXPIRE_NEVER
     elif not options.absolute:
         # Beyond the end of time is long ago, as it is in Redis.
         ttl_ms = 0 if ttl_ms > INT64_MAX - call.keys.now_ms else ttl_ms + call.keys.now_ms
-    if call.argv[3].data[0] == RDB_TYPE_STRING:
-        done = restore_string(call, &reader, ttl_ms)
-    elif rdb_is_hash(call.argv[3].data[0]):
-        done = restore_hash(call, &reader, call.argv[3].data[0], ttl_ms)
-    elif rdb_is_set(call.argv[3].data[0]):
-        done = restore_set(call, &reader, call.argv[3].data[0], ttl_ms)
-    elif rdb_is_list(call.argv[3].data[0]):
-        done = restore_list(call, &reader, call.argv[3].data[0], ttl_ms)
-    elif rdb_is_stream(call.argv[3].data[0]):
-        done = restore_stream(call, &reader, call.argv[3].data[0], ttl_ms)
-    elif rdb_is_sorted_set(call.argv[3].data[0]):
-        done = restore_sorted_set(call, &reader, call.argv[3].data[0], ttl_ms)
-    else:
-        done = reply_bad_format(call)
-    if done:
-        # To who waits a stream in another's place is as good as a new one.
-        blocked_signal(call, &call.argv[1], call.hash)
-        set_access(call, &options)
-        reply_status(call.reply, b"OK")
+    dead = ttl_ms >= 0 and ttl_ms <= call.keys.now_ms
+    status = rdb_restore_value(call, &call.argv[1], call.hash, &reader, call.argv[3].data[0], ttl_ms, dead)
+    if status == STATUS_MISSING:
+        reply_error(call.reply, b"ERR Bad data format")
+        return
+    if not call_status(call, status):
+        return
+    if dead:
+        # All that is left to do is to replace what was there by nothing.
+        keyspace_delete(call.keys, call.session.db, call.argv[1].data, call.argv[1].size, call.hash)
+    # To who waits a stream in another's place is as good as a new one.
+    blocked_signal(call, &call.argv[1], call.hash)
+    set_access(call, &options)
+    reply_status(call.reply, b"OK")
 
 
 handler_register(b"generic.dump", cmd_dump)

@@ -11,6 +11,10 @@ Those that it reads besides, of earlier versions:
     13    pairs in a ziplist, in a string
     22    as 24, without the earliest: of each its expiry or 0, field, value
     23    as 25, without the earliest
+
+And of Valkey 9, in its own files only:
+
+    22    number of fields, then of each field, value, expiry i64 or -1
 """
 from libc.stdint cimport uint8_t
 from gapless.engine.base cimport Status

@@ -111,6 +111,40 @@ cdef Status put_new(Hash* h, const Field* field) noexcept nogil:
     return hash_put(h, field)
 
 
+cdef Status read_timed(Reader* reader, Hash* h) noexcept nogil:
+    """Valkey's: the expiry behind field and value, -1: none."""
+    cdef uint64_t fields, _i
+    cdef bint encoded
+    cdef RdbText name, value
+    cdef Field field
+    cdef Status status = STATUS_OK
+    if not rdb_read_length(reader, &fields, &encoded) or encoded or fields == 0:
+        return STATUS_MISSING
+    if fields > h.packed_fields_max:
+        collection_mark(&h.c, HASH_TABLE)
+    for _i in range(fields):
+        if not rdb_read_string(reader, &name):
+            return STATUS_MISSING
+        if not rdb_read_string(reader, &value):
+            free(name.owned)
+            return STATUS_MISSING
+        status = STATUS_MISSING
+        if reader.end - reader.at >= 8:
+            field.expire_ms = <int64_t>load_u64(reader.at)
+            reader.at += 8
+            if FIELD_NO_EXPIRY <= field.expire_ms <= EXPIRE_MS_MAX:
+                field.name = name.data
+                field.name_bytes = <uint32_t>name.size
+                field.value = value.data
+                field.value_bytes = <uint32_t>value.size
+                status = put_new(h, &field)
+        free(name.owned)
+        free(value.owned)
+        if status != STATUS_OK:
+            return status
+    return STATUS_OK
+
+
 cdef Status read_table(Reader* reader, Hash* h, uint8_t type, uint64_t first) noexcept nogil:
     cdef uint64_t fields, _i, distance
     cdef bint encoded
@@ -229,7 +263,9 @@ cdef Status rdb_restore_hash(Reader* reader, uint8_t type, Hash* h) noexcept nog
             return STATUS_MISSING
         first = load_u64(reader.at)
         reader.at += 8
-    if type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_EXPIRIES or type == RDB_TYPE_HASH_EXPIRIES_OLD:
+    if type == RDB_TYPE_HASH_EXPIRIES_OLD and reader.valkey:
+        status = read_timed(reader, h)
+    elif type == RDB_TYPE_HASH or type == RDB_TYPE_HASH_EXPIRIES or type == RDB_TYPE_HASH_EXPIRIES_OLD:
         status = read_table(reader, h, type, first)
     else:
         status = read_packed(reader, type, h, expiries)

@@ -23,8 +23,8 @@ cdef enum:
 
 # ---- writing
 
-cdef void dump_node(ListWalk* w, uint32_t count, int fill, Reply* pack, Reply* out) noexcept nogil:
-    """The next `count` elements as one node. pack: a buffer."""
+cdef void dump_node(ListWalk* w, uint32_t count, const ListNodes* nodes, Reply* pack, Reply* out) noexcept nogil:
+    """The next `count` elements as one node. nodes: NULL of a list that is a listpack. pack: a buffer."""
     cdef const uint8_t* element
     cdef uint32_t n = 0, _i
     cdef size_t begin
@@ -32,7 +32,7 @@ cdef void dump_node(ListWalk* w, uint32_t count, int fill, Reply* pack, Reply* o
     begin = listpack_begin(pack)
     for _i in range(count):
         element = list_next(w, &n)
-        if count == 1 and node_is_plain(fill, n):
+        if count == 1 and nodes != NULL and node_is_plain(nodes.fill, n):
             rdb_add_length(out, CONTAINER_PLAIN)
             rdb_add_string(out, element, n)
             return
@@ -55,12 +55,12 @@ cdef void rdb_dump_list(List* l, Reply* out) noexcept nogil:
         ends = nodes_ends(l.c.keys.forest, l.c.tree, list_nodes(l), &nodes)
         rdb_add_length(out, nodes)
         for i in range(nodes):
-            dump_node(&w, ends[i] - before, list_nodes(l).fill, &pack, out)
+            dump_node(&w, ends[i] - before, list_nodes(l), &pack, out)
             before = ends[i]
         free(ends)
     else:
         rdb_add_length(out, 1)
-        dump_node(&w, <uint32_t>list_length(l), l.fill, &pack, out)
+        dump_node(&w, <uint32_t>list_length(l), NULL, &pack, out)
     reply_free(&pack)
 
 

@@ -2,7 +2,7 @@
 
     2     number of members, then each
     11    an intset, in a string: bytes of an integer u32 (2, 4 or 8), integers u32, the integers ascending; little-endian
-    20    a listpack of the members, in a string
+    20    a listpack of the members, in a string; since version 11
 """
 from libc.stdint cimport uint8_t
 from gapless.engine.base cimport Status
@@ -16,10 +16,11 @@ cdef enum:
     RDB_TYPE_SET = 2
     RDB_TYPE_SET_INTSET = 11
     RDB_TYPE_SET_LISTPACK = 20
+    RDB_VERSION_SET_LISTPACK = 11
 
 
-# Type and value at the end of `out`. O(members), an intset O(members log members).
-cdef void rdb_dump_set(Collection* c, Reply* out) noexcept nogil
+# Type and value at the end of `out`, in a form that this version of RDB has. O(members), an intset O(members log members).
+cdef void rdb_dump_set(Collection* c, int version, Reply* out) noexcept nogil
 # Reads a value of this type into an empty set. STATUS_MISSING: it is no such value; collection_abandon() then. Never STATUS_EXISTS.
 cdef Status rdb_restore_set(Reader* reader, uint8_t type, Set* s) noexcept nogil
 

@@ -91,10 +91,13 @@ cdef void dump_intset(Collection* c, Reply* out) noexcept nogil:
     free(numbers)
 
 
-cdef void rdb_dump_set(Collection* c, Reply* out) noexcept nogil:
+cdef void rdb_dump_set(Collection* c, int version, Reply* out) noexcept nogil:
     cdef uint32_t marks = collection_marks(c)
-    cdef uint8_t type = (RDB_TYPE_SET if marks & SET_TABLE else RDB_TYPE_SET_LISTPACK if marks & SET_LISTPACK
-                         else RDB_TYPE_SET_INTSET)
+    cdef uint8_t type = RDB_TYPE_SET_INTSET
+    if marks & SET_TABLE or (marks & SET_LISTPACK and version < RDB_VERSION_SET_LISTPACK):
+        type = RDB_TYPE_SET
+    elif marks & SET_LISTPACK:
+        type = RDB_TYPE_SET_LISTPACK
     reply_raw(out, &type, 1)
     if type == RDB_TYPE_SET:
         dump_table(c, out)

@@ -25,10 +25,11 @@ cdef enum:
     RDB_TYPE_STREAM_1 = 15
     RDB_TYPE_STREAM_2 = 19
     RDB_TYPE_STREAM_3 = 21
+    RDB_VERSION_STREAM_3 = 11
 
 
-# Type and value at the end of `out`. O(entries + pending).
-cdef void rdb_dump_stream(Stream* s, Reply* out) noexcept nogil
+# Type and value at the end of `out`, in a form that this version of RDB has unless that would lose something. O(entries + pending).
+cdef void rdb_dump_stream(Stream* s, int version, Reply* out) noexcept nogil
 # Reads a value of this type into an empty stream. STATUS_MISSING: it is no such value; stream_discard() then.
 cdef Status rdb_restore_stream(Reader* reader, uint8_t type, Stream* s) noexcept nogil
 

@@ -151,7 +151,20 @@ cdef void dump_pending(Stream* s, const Group* g, uint32_t consumer, uint64_t co
             break
 
 
-cdef void dump_group(Stream* s, const Group* g, Reply* out) noexcept nogil:
+cdef bint seen_tells_all(Stream* s) noexcept nogil:
+    """Whether each consumer was last active when it was last seen: what is read into those of whom no more is told."""
+    cdef Group g
+    cdef Consumer c
+    g.key_bytes = 0
+    while group_next(s, &g):
+        c.key_bytes = 0
+        while consumer_next(s, &g, &c):
+            if c.state.active_ms != c.state.seen_ms:
+                return False
+    return True
+
+
+cdef void dump_group(Stream* s, const Group* g, uint8_t type, Reply* out) noexcept nogil:
     cdef Consumer c
     cdef Arg name
     group_name(s, g, &name)
@@ -165,14 +178,17 @@ cdef void dump_group(Stream* s, const Group* g, Reply* out) noexcept nogil:
         consumer_name(s, g, c.number, &name)
         rdb_add_string(out, name.data, name.size)
         add_time(out, c.state.seen_ms)
-        add_time(out, c.state.active_ms)
+        if type == RDB_TYPE_STREAM_3:
+            add_time(out, c.state.active_ms)
         dump_pending(s, g, c.number, c.state.pending, out)
 
 
-cdef void rdb_dump_stream(Stream* s, Reply* out) noexcept nogil:
+cdef void rdb_dump_stream(Stream* s, int version, Reply* out) noexcept nogil:
     cdef StreamHead* head = stream_head(s)
     cdef uint8_t type = RDB_TYPE_STREAM_3
     cdef Group g
+    if version < RDB_VERSION_STREAM_3 and seen_tells_all(s):
+        type = RDB_TYPE_STREAM_2
     reply_raw(out, &type, 1)
     dump_entries(s, out)
     rdb_add_length(out, head.length)
@@ -183,7 +199,7 @@ cdef void rdb_dump_stream(Stream* s, Reply* out) noexcept nogil:
     rdb_add_length(out, head.groups)
     g.key_bytes = 0
     while group_next(s, &g):
-        dump_group(s, &g, out)
+        dump_group(s, &g, type, out)
 
 
 # ---- reading

@@ -3,7 +3,7 @@
     offset  size  field
     0       1     bits 0-3 type, bit 4 TTL, bit 5 EXTENT, bit 6 ROOM, bit 7 DEAD
     1       1     bits 0-3 database index, bit 4 WIDE_TTL, bit 5 KEY_IN_EXTENT; strings: bit 6 RAW, bit 7 TEXT; collections: bit 6 TREES
-    2       1     base: bits 0-6 number, mod 128, of the journal file in which the last whole image of the key lies; bit 7 the snapshot's epoch
+    2       1     base: bits 0-6 the journal file in which the last whole image of the key lies (base_of_file); bit 7 the snapshot's epoch
     3       0|6|8 TTL: absolute expiry in ms since the epoch, 48 bits; 64 bits with WIDE_TTL
     .       1-5   key length, LEB128
     .       1-5   value length, LEB128            (neither ROOM nor EXTENT)
@@ -17,8 +17,8 @@ hash in the record (4 bytes a key, and splitting a bucket has to touch the recor
 a fixed header (8 bytes more for the commonest record).
 
 RAW and TEXT are what a string remembers of its making, for OBJECT ENCODING: see encoding.pxd. They go wherever the record goes, and
-cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a list or stream
-what it keeps behind them: the record owns their pages, as it owns an extent.
+cost nothing: the byte is there anyway. With TREES the value of a collection is its Trees (forest.pxd), 16 bytes each, and of a hash, list or
+stream what it keeps behind them: the record owns their pages, as it owns an extent.
 
 The base is 0 while there is no journal. What writes the whole of a key sets it (Keyspace.record_base), what changes a part of one leaves it: see
 "Effects" in docs/design-notes.md.
@@ -49,6 +49,9 @@ cdef enum:
     TREE_BYTES = 16              # sizeof(Tree)
     STREAM_TREES = 2             # that a stream's value begins with
     LIST_NODES_BYTES = 24        # sizeof(ListNodes), see list_nodes.pxd
+    # Behind the Tree of a hash: when its fields are due, see field_expiry.pxd.
+    FIELDS_DUE_AT = 16
+    FIELDS_DUE_BYTES = 8
 
 
 cdef enum RecordType:
@@ -91,6 +94,11 @@ cdef struct Record:
     uint8_t* key            # NULL with KEY_IN_EXTENT (the extents know)
     uint8_t* value          # NULL with EXTENT
     uint32_t size           # bytes it takes in its segment
+
+
+cdef inline uint8_t base_of_file(uint32_t number) noexcept nogil:
+    """What a base says of the journal file with this number; 0 says that there is none. Far fewer files than 127 are kept at a time."""
+    return <uint8_t>(1 + (number - 1) % 127) if number else 0
 
 
 cdef inline const uint8_t* read_varint(const uint8_t* p, uint32_t* out) noexcept nogil:
@@ -163,6 +171,8 @@ cdef inline uint32_t record_trees_bytes(const Record* r) noexcept nogil:
     """How long the value of so many Trees is; a stream's as long as it likes."""
     if (r.flags & RECORD_TYPE_MASK) == TYPE_STREAM:
         return max(<uint32_t>r.value_bytes, STREAM_TREES * TREE_BYTES)
+    if (r.flags & RECORD_TYPE_MASK) == TYPE_HASH:
+        return FIELDS_DUE_AT + FIELDS_DUE_BYTES
     return record_trees(r) * TREE_BYTES + (LIST_NODES_BYTES if (r.flags & RECORD_TYPE_MASK) == TYPE_LIST else 0)
 
 

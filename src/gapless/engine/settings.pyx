@@ -95,6 +95,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.query_bytes_max = value
     elif name == "protected_mode":
         loop.clients.protected_mode = value
+    elif name == "loading":
+        loop.dispatch.loading = value
     elif name == "password_required":
         loop.dispatch.password_required = value
     elif name == "maxmemory_clients":
@@ -103,8 +105,6 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.protected_allowed = {"no": ALLOWED_NOBODY, "local": ALLOWED_LOCAL, "yes": ALLOWED_ALL}[value]
     elif name == "ordered_keys":
         ordered_switch(ks, value)
-    elif name == "loading":
-        ks.loading = value
     elif name == "clock_ms":
         ks.clock_override_ms = value
     else:

@@ -137,7 +137,7 @@ cdef void statistics_reset(Loop* loop) noexcept:
             c.latency[at] = 0
     d.calls = d.errors = 0
     d.error_kinds = 0
-    ks.stats.hits = ks.stats.misses = ks.stats.expired = ks.stats.evicted = 0
+    ks.stats.hits = ks.stats.misses = ks.stats.expired = ks.stats.evicted = ks.stats.fields_expired = 0
     loop.clients.stats.connections = loop.clients.stats.connections_rejected = 0
     loop.clients.stats.clients_evicted = loop.clients.stats.output_limit_disconnections = 0
     loop.stats.query_limit_disconnections = 0

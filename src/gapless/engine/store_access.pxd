@@ -6,6 +6,7 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from gapless.engine.base cimport STATUS_FULL, Status, clock_coarse_ms, likely, unlikely
 from gapless.engine.call cimport Arg as Text
+from gapless.engine.commit cimport refusal_of
 from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
     FIND_COUNT, FIND_READ, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_set, keyspace_tick)
@@ -91,7 +92,7 @@ cdef class StoreAccess:
     cdef inline int enter_to_write(self) except -1:
         """enter() for a change. JournalError while the journal can't take it, ReadOnlyError."""
         self.enter()
-        if self.engine is not None and unlikely(self.engine.dispatch.writes_refused != NULL):
+        if self.engine is not None and unlikely(refusal_of(self.engine.dispatch) != NULL):
             self.refuse()
         return 0
 

@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from gapless.engine.base cimport STATUS_FULL, STATUS_TOO_LARGE, Status, unlikely
+from gapless.engine.commit cimport refusal_of
 from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
     keyspace_background, keyspace_free, keyspace_make_room, keyspace_new, keyspace_tick)
@@ -108,7 +109,7 @@ cdef class StoreAccess:
             keyspace_free(self.ks)
 
     cdef int refuse(self) except -1:
-        cdef str why = self.engine.dispatch.writes_refused.decode()
+        cdef str why = refusal_of(self.engine.dispatch).decode()
         self.leave()
         raise error_of(why)
 

@@ -61,7 +61,9 @@ class Journal:
         self.core = JournalCore(engine, None if files is SYSTEM else files)
         self.core.policy = POLICIES[policy]
         self.core.file_bytes = file_bytes
-        self.found: Survey | None = None
+        # Of what was there when it was opened: bytes that were read, bytes that were cut off.
+        self.bytes_loaded = 0
+        self.bytes_torn = 0
         self._files = files
         self._say = say
         self._lock: WriterLock | None = None
@@ -85,9 +87,13 @@ class Journal:
         """
         os.makedirs(self.path, exist_ok=True)
         self.lock()
+        self._recover(progress)
+
+    def _recover(self, progress: Progress | None) -> None:
         try:
-            self.found = recover(self.core, self.path, progress)
-            fd, number, store_id, position = self._continue(self.found)
+            found = recover(self.core, self.path, progress)
+            self.bytes_loaded, self.bytes_torn = found.size, found.torn_bytes
+            fd, number, store_id, position = self._continue(found)
         except BaseException:
             self.unlock()
             raise
@@ -192,12 +198,10 @@ class Journal:
         for fd, size in files:
             self._close(fd, size)
         if failed:
+            self.unlock()
             raise JournalError(f"what was written last is not on disk: {os.strerror(failed)}")
         self._engine.flush()
-        self.found = recover(self.core, self.path)
-        fd, number, store_id, position = self._continue(self.found)
-        self.core.begin(fd, number, store_id, position)
-        self._start()
+        self._recover(None)
 
     def _begin_images(self, number: int) -> None:
         self.core.images_begin(number)
@@ -217,25 +221,29 @@ class Journal:
     def _keep(self, stopping: threading.Event) -> None:
         ignored = 0
         while not stopping.is_set():
-            timeout = 0 if self._images_first else RETRY_MS if ignored else ATTEND_MS
+            timeout = 0 if self._images_first else RETRY_MS if ignored or self._wanted else ATTEND_MS
             why = self.core.attend(timeout, ignored)
-            ignored = 0
-            if stopping.is_set():
-                break
-            if why & core.FILE_FINISHED:
-                self._finish()
-            if why & core.FILE_WANTED and not self._give():
-                ignored |= core.FILE_WANTED
-            if why & core.IN_TROUBLE:
-                ignored |= core.IN_TROUBLE * (not self.core.retry())
-                self._tell()
-            if why & core.BROKEN and not self._images_first and not self._begin_anew():
-                ignored |= core.BROKEN
-            if self._wanted:
-                self._begin_rewrite()
-            if self._images_first:
-                ignored |= core.BROKEN
-                self._write_images()
+            if not stopping.is_set():
+                ignored = self._look_after(why)
+
+    def _look_after(self, why: int) -> int:
+        """What attend() said there is to do; bits of what can't be done now."""
+        ignored = 0
+        if why & core.FILE_FINISHED:
+            self._finish()
+        if why & core.FILE_WANTED and not self._give():
+            ignored |= core.FILE_WANTED
+        if why & core.IN_TROUBLE:
+            ignored |= core.IN_TROUBLE * (not self.core.retry())
+            self._tell()
+        if why & core.BROKEN and not self._images_first and not self._begin_anew():
+            ignored |= core.BROKEN
+        if self._wanted:
+            self._begin_rewrite()
+        if self._images_first:
+            ignored |= core.BROKEN
+            self._write_images()
+        return ignored
 
     def _begin_rewrite(self) -> None:
         number = self.core.change_files()
@@ -273,16 +281,16 @@ class Journal:
             self.rewrite_failed = True
             self._say(str(error))
             return
-        self._images_first = 0
-        self.rewrites += 1
-        self.rewrite_failed = False
-        self.rewrite_seconds = time.monotonic() - self.rewrite_started
-        self._tell()
         for number in numbers_in(self.path):
             if number < first:
                 # One that stays is removed when the store is next opened.
                 with contextlib.suppress(OSError):
                     self._files.unlink(self.file(number))
+        self._images_first = 0
+        self.rewrites += 1
+        self.rewrite_failed = False
+        self.rewrite_seconds = time.monotonic() - self.rewrite_started
+        self._tell()
 
     def _finish(self) -> None:
         taken = self.core.take_finished()
@@ -296,7 +304,9 @@ class Journal:
             self._files.truncate(fd, size)
         except OSError as error:
             self._say(f"a file's end can't be cut to {size} bytes: {error.strerror}")
-        self._files.close(fd)
+        with contextlib.suppress(OSError):
+            # What is in it was synced before.
+            self._files.close(fd)
 
     def _give(self) -> bool:
         number = self.core.number + 1

@@ -38,6 +38,7 @@ class Config:
         self.values: dict[str, object] = {option.name: option.default for option in OPTIONS}
         self.warnings: list[str] = []
         self.path = ""
+        self._save_given = False
 
     # ---- reading
 
@@ -70,8 +71,11 @@ class Config:
             value = option.kind.parse(words, self.values[option.name])
         except ValueError as error:
             raise line.error(str(error)) from None
-        if name == "save" and value and self.values["save"]:
-            value = f"{self.values['save']} {value}"
+        if name == "save":
+            # Lines add up; the first takes the place of the default.
+            if value and self._save_given and self.values["save"]:
+                value = f"{self.values['save']} {value}"
+            self._save_given = True
         if name == "replicaof" and value == "no one":
             value = ""
         if value != option.default and option.does == REFUSED:

@@ -193,6 +193,18 @@ class Text(Kind):
         return [quoted(str(value))]
 
 
+class FileName(Text):
+    """The name of a file in the working directory, not a path to one."""
+
+    def __init__(self, option: str) -> None:
+        self.option = option
+
+    def parse(self, words: list[str], old: object) -> object:
+        if "/" in words[0]:
+            raise ValueError(f"{self.option} can't be a path, just a filename")
+        return words[0]
+
+
 class Words(Kind):
     """Any number of words, up to `most`."""
 
@@ -230,7 +242,7 @@ class SavePoints(Kind):
 
     def parse(self, words: list[str], old: object) -> object:
         words = [word for word in words if word]
-        if len(words) % 2 or not all(word.isascii() and word.isdigit() and int(word) for word in words):
+        if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words) or not all(map(int, words[::2])):
             raise ValueError("Invalid save parameters")
         return " ".join(words)
 

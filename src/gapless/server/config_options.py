@@ -10,6 +10,7 @@ from gapless.server.config_kinds import (
     Clamped,
     Enum,
     Events,
+    FileName,
     Flags,
     Int,
     Kind,
@@ -166,13 +167,14 @@ OPTIONS = (
     # DUMP
     Option("rdbcompression", YES_NO, True),
     Option("sanitize-dump-payload", Enum("no", "yes", "clients"), "no", QUIET),
-    # files
-    Option("save", SavePoints(), "", INERT),
-    Option("dbfilename", TEXT, "dump.rdb", QUIET, protected=True),
-    Option("rdbchecksum", YES_NO, True, QUIET, mutable=False),
+    # dump.rdb
+    Option("save", SavePoints(), "3600 1 300 100 60 10000"),
+    Option("dbfilename", FileName("dbfilename"), "dump.rdb", protected=True),
+    Option("rdbchecksum", YES_NO, True, mutable=False),
     Option("rdb-save-incremental-fsync", YES_NO, True, QUIET),
     Option("rdb-del-sync-files", YES_NO, False, QUIET),
-    Option("stop-writes-on-bgsave-error", YES_NO, True, QUIET),
+    Option("stop-writes-on-bgsave-error", YES_NO, True),
+    # the journal
     Option("appendonly", YES_NO, False),
     Option("appendfilename", TEXT, "appendonly.aof", QUIET, mutable=False),
     Option("appenddirname", TEXT, "appendonlydir", QUIET, mutable=False),

@@ -11,7 +11,8 @@ import time
 from gapless.commands.handlers.container import too_many_words
 from gapless.commands.replies import OK, Attribute, CommandError, Error, Push, Several, Verbatim
 from gapless.commands.row import Command
-from gapless.server import measures, persistence
+from gapless.errors import RdbError
+from gapless.server import journaling, measures
 from gapless.server.helping import help_lines
 
 TYPE_CHECKING = False
@@ -89,10 +90,26 @@ def accepted(ctx: Context, args: list[bytes]) -> object:
 
 
 def reload(ctx: Context, args: list[bytes]) -> object:
-    """DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]: refused, nothing of the store is on disk."""
-    if any(word.upper() not in (b"MERGE", b"NOFLUSH", b"NOSAVE") for word in args[2:]):
+    """DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]: saves dump.rdb, empties the store and loads it again.
+
+    MERGE: keys of the file replace those that are there.
+    """
+    words = {word.upper() for word in args[2:]}
+    if not words <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
         raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
-    raise CommandError("ERR there is nothing to reload: the store is in memory only")
+    if ctx.server is None:
+        raise CommandError("ERR the store belongs to a program, and to no server")
+    if b"NOSAVE" not in words and not ctx.server.persistence.save():
+        raise CommandError("ERR")
+    if b"NOFLUSH" not in words:
+        ctx.engine.flush()
+    try:
+        ctx.server.persistence.reload(b"MERGE" in words)
+    except (OSError, RdbError) as error:
+        logger.error("DEBUG RELOAD: %s", error)
+        raise CommandError("ERR Error trying to load the RDB dump, check server logs") from None
+    logger.info("DB reloaded by DEBUG RELOAD")
+    return OK
 
 
 def protocol(ctx: Context, args: list[bytes]) -> object:
@@ -162,7 +179,7 @@ def help_text(ctx: Context, args: list[bytes]) -> object:
                 "Create <count> keys <prefix>:<number> (prefix: key) of <size> bytes.",
             ),
             ("PROTOCOL <type>", f"Reply with a value of that type: {TYPES}."),
-            ("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Load the store from disk again, when it is on disk."),
+            ("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Save dump.rdb and load the store from it again."),
             ("SDSLEN <key>", "What a key and its string take."),
             ("SEGFAULT", "Crash."),
             ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are deleted in time, or when looked at."),
@@ -196,7 +213,7 @@ SUBCOMMANDS: tuple[Command, ...] = (
     _row("digest-value", "Signatures of values.", "generic.debug_digest_value"),
     _row("error", "Replies with an error.", taking(1, error)),
     _row("help", "Lists the subcommands.", taking(0, help_text)),
-    _row("loadaof", "Loads the journal again.", taking(0, persistence.loadaof)),
+    _row("loadaof", "Loads the journal again.", taking(0, journaling.loadaof)),
     _row("log", "Writes to the log.", taking(1, log)),
     _row("object", "How a key is kept.", "generic.debug_object"),
     _row("panic", "Aborts the process.", taking(0, abort)),

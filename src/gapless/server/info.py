@@ -1,4 +1,4 @@
-"""INFO: sections of name:value lines. Also LASTSAVE and ROLE.
+"""INFO: sections of name:value lines. Also ROLE.
 
 A section is a function from Snapshot to lines. Which are shown by default is Redis's choice.
 """
@@ -11,7 +11,7 @@ import sys
 import time
 
 from gapless.commands.replies import Verbatim
-from gapless.server import measures, persistence, settings
+from gapless.server import journaling, measures, settings
 from gapless.server.measures import human, ratio
 from gapless.version import VERSION
 
@@ -171,28 +171,34 @@ def _memory(at: Snapshot) -> Iterator[str]:
 
 
 def _persistence(at: Snapshot) -> Iterator[str]:
-    yield from persistence.loading_lines(at.server)
+    persistence = None if at.server is None else at.server.persistence
+    loading = None if at.server is None else at.server.journal_loading or at.server.persistence.loading
+    running = None if persistence is None else persistence.running
+    yield f"loading:{0 if loading is None else 1}"
+    yield "async_loading:0"
     yield "current_cow_peak:0"
     yield "current_cow_size:0"
     yield "current_cow_size_age:0"
     yield "current_fork_perc:0.00"
-    yield "current_save_keys_processed:0"
-    yield "current_save_keys_total:0"
-    yield f"rdb_changes_since_last_save:{at.stats['dirty']}"
-    yield "rdb_bgsave_in_progress:0"
-    yield f"rdb_last_save_time:{int(measures.STARTED)}"
-    yield "rdb_last_bgsave_status:ok"
-    yield "rdb_last_bgsave_time_sec:-1"
-    yield "rdb_current_bgsave_time_sec:-1"
-    yield "rdb_saves:0"
+    snapshot = None if running is None else running.writing.snapshot
+    yield f"current_save_keys_processed:{0 if snapshot is None else snapshot.keys_saved}"
+    yield f"current_save_keys_total:{0 if snapshot is None else snapshot.keys_total}"
+    yield f"rdb_changes_since_last_save:{at.stats['dirty'] if persistence is None else persistence.changes}"
+    yield f"rdb_bgsave_in_progress:{0 if running is None else 1}"
+    yield f"rdb_last_save_time:{int(measures.STARTED) if persistence is None else persistence.saved_at}"
+    yield f"rdb_last_bgsave_status:{'ok' if persistence is None or persistence.ok else 'err'}"
+    yield f"rdb_last_bgsave_time_sec:{-1 if persistence is None else persistence.last_seconds}"
+    yield f"rdb_current_bgsave_time_sec:{-1 if running is None else int(at.now - running.started)}"
+    yield f"rdb_saves:{0 if persistence is None else persistence.saves}"
     yield "rdb_last_cow_size:0"
-    yield "rdb_last_load_keys_expired:0"
-    yield "rdb_last_load_keys_loaded:0"
-    yield from persistence.journal_lines(at.server)
+    yield f"rdb_last_load_keys_expired:{0 if persistence is None else persistence.keys_expired}"
+    yield f"rdb_last_load_keys_loaded:{0 if persistence is None else persistence.keys_loaded}"
+    yield from journaling.fields(at.server)
     yield "module_fork_in_progress:0"
     yield "module_fork_last_cow_size:0"
-    yield from persistence.journal_detail(at.server)
-    yield from persistence.loading_detail(at.server)
+    yield from journaling.details(at.server)
+    if loading is not None:
+        yield from loading.lines(at.now)
 
 
 def _threads(at: Snapshot) -> Iterator[str]:
@@ -218,7 +224,7 @@ def _stats(at: Snapshot) -> Iterator[str]:
     yield "sync_full:0"
     yield "sync_partial_ok:0"
     yield "sync_partial_err:0"
-    yield "expired_subkeys:0"
+    yield f"expired_subkeys:{stats['fields_expired']}"
     yield f"expired_keys:{stats['expired']}"
     yield "expired_stale_perc:0.00"
     yield "expired_time_cap_reached_count:0"
@@ -340,8 +346,9 @@ def _cluster(at: Snapshot) -> Iterator[str]:
 
 def _keyspace(at: Snapshot) -> Iterator[str]:
     average = at.stats.get("ttl_ms_average", 0)
-    for db, keys, expires in at.engine.databases():
-        yield f"db{db}:keys={keys},expires={expires},avg_ttl={average if expires else 0},subexpiry=0"
+    for db, keys, expires, hashes in at.engine.databases():
+        shown = average if expires else 0
+        yield f"db{db}:keys={keys},expires={expires},avg_ttl={shown},subexpiry={hashes}"
 
 
 def _gapless(at: Snapshot) -> Iterator[str]:
@@ -443,11 +450,6 @@ def render(ctx: Context, wanted: set[str]) -> str:
 def info(ctx: Context, args: list[bytes]) -> object:
     """INFO [section ...]"""
     return Verbatim(render(ctx, {arg.decode("latin-1").lower() for arg in args[1:]}))
-
-
-def lastsave(ctx: Context, args: list[bytes]) -> object:
-    """LASTSAVE: nothing was saved since the start."""
-    return int(measures.STARTED)
 
 
 def role(ctx: Context, args: list[bytes]) -> object:

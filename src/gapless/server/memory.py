@@ -85,7 +85,7 @@ def stats(ctx: Context, args: list[bytes]) -> object:
         "functions.caches": 0,
         "script.VMs": 0,
     }
-    for db, size, _ in engine.databases():
+    for db, size, _, _ in engine.databases():
         reply[f"db.{db}"] = {
             "overhead.hashtable.main": memory.index * size // keys if keys else 0,
             "overhead.hashtable.expires": 0,

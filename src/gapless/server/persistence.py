@@ -1,242 +1,326 @@
-"""The journal of a server: loading it at the start, switching it on and off, what INFO tells of it."""
+"""dump.rdb of a server: loaded at the start, written by SAVE, BGSAVE, save points and the end.
+
+A BGSAVE is a thread that takes the engine for slices and writes in between. The store it writes is that of the moment when it began:
+see "Snapshots" in docs/design-notes.md.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 
-from gapless.commands.replies import OK, CommandError, Status
-from gapless.errors import GaplessError
-from gapless.server import log
+from gapless.errors import RdbError
+from gapless.server import log, measures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gapless.commands.context import Context
-    from gapless.journal.journal import Journal
+    from gapless.engine.rdb_load import Loader
+    from gapless.rdb.files import Writing
     from gapless.server.server import Server
 
-PROGRESS_SECONDS = 5.0
+MISCONF = (
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
+    "Commands that may modify the data set are disabled, because this instance is configured to report errors "
+    "during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). "
+    "Please check the Redis logs for details about the RDB error."
+)
+# After a BGSAVE that failed the next one by a save point waits so long.
+RETRY_SECONDS = 5
+# Of the engine: of a save in the background; of one that everybody waits for.
+SLICE_US = 200
+STEP_US = 100_000
+# While commands come a save in the background rests so many times as long as it has worked.
+REST_FACTOR = 2
 
 
-def journal_of(server: Server) -> Journal:
-    """The journal that the configuration asks for, not yet opened."""
-    from gapless.journal.journal import Journal
+class Persistence:
+    """What a server knows of its dump.rdb. All but the threads' own part is used under the engine's lock."""
 
-    config = server.config
-    return Journal(
-        server.engine,
-        config.text("dir") or os.getcwd(),
-        policy=config.text("appendfsync"),
-        file_bytes=config.number("journal-file-size"),
-        say=lambda text: log.warning("%s", text),
-    )
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._engine = server.engine
+        # Libraries of functions that were in the file: written again as they were.
+        self.functions: list[bytes] = []
+        self.saved_at = int(time.time())
+        self.saves = 0
+        self.ok = True
+        self.last_seconds = -1
+        self.scheduled = False
+        self.loading: Loading | None = None
+        self.keys_loaded = 0
+        self.keys_expired = 0
+        self._dirty_saved = 0
+        self._tried_at = 0.0
+        self._running: _BackgroundSave | None = None
+        self._points: list[tuple[int, int]] = []
+
+    # ---- what INFO tells
+
+    @property
+    def running(self) -> _BackgroundSave | None:
+        """The BGSAVE that is under way."""
+        return self._running
+
+    @property
+    def changes(self) -> int:
+        """Changes since what was saved last."""
+        return self._engine.dirty - self._dirty_saved
+
+    @property
+    def path(self) -> str:
+        """Of the file, in the working directory."""
+        return self._server.config.text("dbfilename")
+
+    @property
+    def has_save_points(self) -> bool:
+        """Whether it saves by itself."""
+        return bool(self._points)
+
+    # ---- settings
+
+    def apply(self) -> None:
+        """Take the save points and whether a failure refuses writes from the configuration."""
+        words = [int(word) for word in self._server.config.text("save").split()]
+        self._points = list(zip(words[::2], words[1::2], strict=True))
+        self._refuse_writes()
+
+    def _refuse_writes(self) -> None:
+        refusing = not self.ok and self.has_save_points and self._server.config.flag("stop-writes-on-bgsave-error")
+        self._engine.refuse_writes(MISCONF if refusing else None)
+
+    # ---- saving
+
+    def _writing(self, background: bool) -> Writing:
+        # Imported here: a server that never saves does without.
+        from gapless.rdb.files import Writing
+
+        return Writing(
+            self._engine,
+            self.path,
+            self._aux(),
+            self.functions,
+            checksum=self._server.config.flag("rdbchecksum"),
+            background=background,
+        )
+
+    def _aux(self) -> dict[bytes, bytes]:
+        from gapless.server.info import REDIS_VERSION
+        from gapless.version import VERSION
+
+        return {
+            b"redis-ver": REDIS_VERSION.encode(),
+            b"redis-bits": b"64",
+            b"ctime": b"%d" % int(time.time()),
+            b"used-mem": b"%d" % measures.resident_bytes(),
+            b"aof-base": b"0",
+            b"gapless-ver": VERSION.encode(),
+        }
+
+    def save(self) -> bool:
+        """SAVE: everybody waits. False when it failed; the log says why. O(keys)."""
+        dirty, writing = self._engine.dirty, self._writing(False)
+        try:
+            writing.open()
+            while not writing.step(STEP_US):
+                pass
+            writing.finish()
+        except OSError as error:
+            writing.give_up()
+            log.warning("Write error while saving DB to the disk: %s", error.strerror)
+            self.ok = False
+            self._refuse_writes()
+            return False
+        log.notice("DB saved on disk")
+        self._saved(dirty)
+        return True
+
+    def _saved(self, dirty: int) -> None:
+        self._dirty_saved = dirty
+        self.saved_at = int(time.time())
+        self.saves += 1
+        self.ok = True
+        self._refuse_writes()
+
+    def save_in_background(self) -> None:
+        """BGSAVE. REQUIRED: none is under way."""
+        assert self._running is None
+        self._tried_at = time.time()
+        self.scheduled = False
+        self._running = _BackgroundSave(self._server, self._writing(True))
+        log.notice("Background saving started")
+
+    def abandon(self) -> None:
+        """End a BGSAVE without a result: its data are gone, or another save takes its place."""
+        if self._running is not None:
+            self._running.abandon()
+            self._running = None
+
+    def _look_after_background(self) -> None:
+        save = self._running
+        if save is None or save.thread.is_alive():
+            return
+        self._running = None
+        self.last_seconds = int(time.time() - save.started)
+        if save.error is None:
+            log.notice("Background saving terminated with success")
+            self._saved(save.dirty)
+        else:
+            log.warning("Background saving error: %s", save.error)
+            self.ok = False
+            self._refuse_writes()
+
+    def cron(self) -> None:
+        """10 times a second: the end of a BGSAVE, and save points that are due."""
+        self._look_after_background()
+        if self._running is not None or self.loading is not None:
+            return
+        now = time.time()
+        may_try = self.ok or now - self._tried_at > RETRY_SECONDS
+        if self.scheduled and may_try:
+            self.save_in_background()
+            return
+        for seconds, changes in self._points:
+            if self.changes >= changes and now - self.saved_at > seconds and may_try:
+                log.notice("%d changes in %d seconds. Saving...", changes, seconds)
+                self.save_in_background()
+                return
+
+    def end(self, save: bool | None) -> bool:
+        """Before the server ends. save: as SHUTDOWN says, None where it says nothing; False: it could not be saved."""
+        if self.loading is not None:
+            return True
+        self.abandon()
+        if save is False or (save is None and not self.has_save_points):
+            return True
+        log.notice("Saving the final RDB snapshot before exiting.")
+        return self.save()
+
+    def flushed(self) -> None:
+        """After FLUSHALL: a BGSAVE of what was there is worth nothing, and the file is not left with it."""
+        self.abandon()
+        if self.has_save_points:
+            dirty = self._dirty_saved
+            if self.save():
+                # Still a change that nobody has saved.
+                self._dirty_saved = dirty
+
+    # ---- loading
+
+    def load(self) -> None:
+        """Begin to load the file, if there is one: the server answers meanwhile, as it does when it loads."""
+        if os.path.exists(self.path):
+            self.loading = Loading(self._server)
+
+    def reload(self, merge: bool) -> Loader:
+        """Read the file at once, over what is there or into an empty store. OSError, RdbError."""
+        from gapless.rdb import files
+
+        loader = files.read(self._engine, self.path, merge)
+        self.loaded(loader)
+        return loader
+
+    def loaded(self, loader: Loader) -> None:
+        """Take over what a file had besides keys."""
+        self.keys_loaded, self.keys_expired = loader.keys_loaded, loader.keys_expired
+        self._dirty_saved = self._engine.dirty
+        if loader.functions:
+            self.functions = loader.functions
+            count = len(loader.functions)
+            log.warning(
+                "%d librar%s of functions kept aside, not loaded: there are no functions yet; %s saved again",
+                count, "y" if count == 1 else "ies", "it is" if count == 1 else "they are",
+            )  # fmt: skip
+
+
+class _BackgroundSave:
+    """The thread of a BGSAVE. `error`: why it failed; to be read when it has ended."""
+
+    def __init__(self, server: Server, writing: Writing) -> None:
+        self.started = time.time()
+        self.dirty = server.engine.dirty
+        self.error: str | None = None
+        self.writing = writing
+        self._engine = server.engine
+        self._abandoned = False
+        self.thread = threading.Thread(target=self._run, name="bgsave", daemon=True)
+        self.thread.start()
+
+    def abandon(self) -> None:
+        """Have it end soon; it leaves no file."""
+        self._abandoned = True
+        self.writing.snapshot.abandon()
+
+    def _run(self) -> None:
+        try:
+            self.writing.open()
+            while not self._abandoned:
+                before, start = self._engine.calls, time.perf_counter()
+                if self.writing.step(SLICE_US):
+                    break
+                if self._engine.calls != before:
+                    time.sleep((time.perf_counter() - start) * REST_FACTOR)
+            if not self._abandoned:
+                self.writing.finish()
+                return
+        except OSError as error:
+            self.error = error.strerror or str(error)
+        except Exception as error:
+            log.warning("Background saving failed: %r", error)
+            self.error = str(error)
+        self.writing.give_up()
 
 
 class Loading:
-    """A journal that is replayed by a thread of its own, while the loop tells clients to wait."""
+    """The thread that loads the file at the start. Commands that may not see half of it are refused until its end."""
 
     def __init__(self, server: Server) -> None:
-        self.started = time.time()
-        self.done = 0
-        self.total = 0
-        self.failure: BaseException | None = None
         self._server = server
-        self._journal = journal_of(server)
-        self._said = time.monotonic()
-        self._thread = threading.Thread(target=self._load, name="gapless-load")
+        self._engine = server.engine
+        self.started = time.time()
+        self.loader: Loader | None = None
+        self._engine.configure(loading=True)
+        self.thread = threading.Thread(target=self._run, name="loading", daemon=True)
+        self.thread.start()
 
-    def start(self) -> None:
-        """Begin. The server's `loading` is this until it is over; `failure` says why it stopped."""
-        # Here, so that a directory that another process has is told before anything else.
-        self._server.loading = self
-        self._server.engine.configure(loading=True)
-        self._thread.start()
+    def lines(self, now: float) -> Iterator[str]:
+        """What INFO tells of it."""
+        done, total = (0, 0) if self.loader is None else (self.loader.offset, self.loader.total)
+        seconds = now - self.started
+        yield f"loading_start_time:{int(self.started)}"
+        yield f"loading_total_bytes:{total}"
+        yield f"loading_rdb_used_mem:{0 if self.loader is None else int(self.loader.aux.get('used-mem', b'0'))}"
+        yield f"loading_loaded_bytes:{done}"
+        yield f"loading_loaded_perc:{100 * done / total if total else 0:.2f}"
+        yield f"loading_eta_seconds:{int(seconds * (total - done) / done) if done else 1}"
 
-    def join(self) -> None:
-        """Wait for its end."""
-        self._thread.join()
+    def _progress(self, loader: Loader) -> None:
+        self.loader = loader
 
-    def _load(self) -> None:
-        server = self._server
+    def _run(self) -> None:
+        from gapless.rdb import files
+
+        persistence = self._server.persistence
         try:
-            self._journal.open(self._progress)
-        except BaseException as error:
-            self.failure = error
-            server.shut_down()
+            loader = files.read(self._engine, persistence.path, False, self._progress)
+        except (OSError, RdbError) as error:
+            log.warning("Fatal error loading the DB, check server logs. Exiting. %s: %s", persistence.path, error)
+            self._server.fail()
             return
-        found = self._journal.found
-        assert found is not None
-        seconds = time.time() - self.started
-        log.notice("DB loaded from the journal, %d bytes: %.3f seconds", found.size, seconds)
-        server.journal = self._journal
-        server.loading = None
-        server.engine.configure(loading=False)
+        except Exception as error:
+            log.warning("Fatal error loading the DB, check server logs. Exiting. %s: %r", persistence.path, error)
+            self._server.fail()
+            return
+        self._done(loader)
 
-    def _progress(self, done: int, total: int) -> None:
-        if self._server.stopping:
-            raise InterruptedError("the server was told to end")
-        self.done, self.total = done, total
-        if time.monotonic() - self._said >= PROGRESS_SECONDS:
-            self._said = time.monotonic()
-            log.notice("Loading the journal: %d %%", 100 * done // max(total, 1))
-
-    @property
-    def running(self) -> bool:
-        """Whether it goes on."""
-        return self._thread.is_alive()
-
-    @property
-    def eta(self) -> int:
-        """Seconds it will still take, at the speed so far."""
-        passed = time.time() - self.started
-        return round(passed * (self.total - self.done) / self.done) if self.done else 1
-
-
-def load(server: Server) -> Loading | None:
-    """At the start: replay the journal, if there is to be one."""
-    if not server.config.flag("appendonly"):
-        return None
-    loading = Loading(server)
-    loading.start()
-    if sys.stderr.isatty():
-        _draw(loading)
-    return loading
-
-
-def _draw(loading: Loading) -> None:
-    from gapless.cli.loading import draw
-
-    threading.Thread(target=draw, args=(loading,), name="gapless-progress", daemon=True).start()
-
-
-def close(server: Server, wait: bool = True) -> None:
-    """At the end, or when appendonly is no from now on. JournalError when what was written last is lost."""
-    journal, server.journal = server.journal, None
-    if journal is not None:
-        journal.close(wait)
-        log.notice("The journal is closed")
-
-
-# ---- configuration
-
-
-def apply(server: Server, changed: set[str]) -> None:
-    """What happens when an option changes while the server runs. OptionError."""
-    from gapless.server.config import OptionError
-
-    config = server.config
-    if "appendonly" in changed:
-        wanted = config.flag("appendonly")
-        try:
-            if wanted and server.journal is None:
-                journal = journal_of(server)
-                journal.begin()
-                server.journal = journal
-            elif not wanted:
-                # In the loop's turn: its keeper may be waiting for the engine.
-                close(server, wait=False)
-        except (GaplessError, OSError) as error:
-            raise OptionError("appendonly", str(error)) from None
-    if server.journal is not None:
-        server.journal.policy = config.text("appendfsync")
-        server.journal.core.file_bytes = config.number("journal-file-size")
-
-
-# ---- commands
-
-
-def bgrewriteaof(ctx: Context, args: list[bytes]) -> object:
-    """BGREWRITEAOF: write all that is live anew, and drop what is not."""
-    server = ctx.server
-    if server is None or server.journal is None:
-        raise CommandError("ERR there is no journal to rewrite: appendonly is no")
-    if not server.journal.rewrite():
-        raise CommandError("ERR Background append only file rewriting already in progress")
-    return Status("Background append only file rewriting started")
-
-
-def loadaof(ctx: Context, args: list[bytes]) -> object:
-    """DEBUG LOADAOF: empty the store, and replay its journal."""
-    server = ctx.server
-    if server is None or server.journal is None:
-        raise CommandError("ERR there is no journal to load: appendonly is no")
-    try:
-        server.journal.reload()
-    except (GaplessError, OSError) as error:
-        raise CommandError(f"ERR Error trying to load the journal: {error}") from None
-    return OK
-
-
-# ---- INFO
-
-
-def journal_lines(server: Server | None) -> Iterator[str]:
-    """INFO persistence: the journal in Redis's fields."""
-    journal = None if server is None else server.journal
-    rewriting = journal is not None and journal.rewriting
-    last = -1 if journal is None else int(journal.rewrite_seconds)
-    now = int(time.monotonic() - journal.rewrite_started) if journal is not None and rewriting else -1
-    failed = journal is not None and journal.rewrite_failed
-    counts = {} if journal is None else journal.core.counters()
-    yield f"aof_enabled:{int(journal is not None)}"
-    yield f"aof_rewrite_in_progress:{int(rewriting)}"
-    yield "aof_rewrite_scheduled:0"
-    yield f"aof_last_rewrite_time_sec:{last}"
-    yield f"aof_current_rewrite_time_sec:{now}"
-    yield f"aof_last_bgrewrite_status:{'err' if failed else 'ok'}"
-    yield f"aof_rewrites:{0 if journal is None else journal.rewrites}"
-    yield f"aof_rewrites_consecutive_failures:{int(failed)}"
-    broken = counts.get("write_errno") or counts.get("sync_errno") or counts.get("reserve_errno")
-    yield f"aof_last_write_status:{'err' if broken else 'ok'}"
-    yield "aof_last_cow_size:0"
-
-
-def journal_detail(server: Server | None) -> Iterator[str]:
-    """INFO persistence, at its end: the journal's files."""
-    journal = None if server is None else server.journal
-    if journal is None:
-        return
-    counts = journal.core.counters()
-    files, size = journal.sizes()
-    yield f"aof_current_size:{size}"
-    yield "aof_base_size:0"
-    yield "aof_pending_rewrite:0"
-    yield f"aof_buffer_length:{counts['gathered']}"
-    yield f"aof_pending_bio_fsync:{int(counts['pending'] > 0)}"
-    yield "aof_delayed_fsync:0"
-    yield f"journal_directory:{journal.path}"
-    yield f"journal_files:{files}"
-    yield f"journal_bytes:{size}"
-    yield f"journal_file:{counts['number']}"
-    yield f"journal_frames_written:{counts['frames']}"
-    yield f"journal_bytes_written:{counts['bytes_written']}"
-    yield f"journal_batches_unsynced:{counts['pending']}"
-    yield f"journal_syncs:{counts['syncs']}"
-    yield f"journal_last_sync_us:{counts['sync_ns_last'] // 1000}"
-    yield f"journal_longest_sync_us:{counts['sync_ns_longest'] // 1000}"
-    yield f"journal_writes_failed:{counts['writes_failed']}"
-    yield f"journal_syncs_failed:{counts['syncs_failed']}"
-    yield f"journal_torn_bytes:{journal.found.torn_bytes if journal.found else 0}"
-
-
-def loading_lines(server: Server | None) -> Iterator[str]:
-    """INFO persistence: what is being loaded."""
-    loading = None if server is None else server.loading
-    yield f"loading:{int(loading is not None)}"
-    yield "async_loading:0"
-
-
-def loading_detail(server: Server | None) -> Iterator[str]:
-    """INFO persistence, at its end: how far loading is."""
-    loading = None if server is None else server.loading
-    if loading is not None:
-        share = 100 * loading.done / loading.total if loading.total else 0.0
-        yield f"loading_start_time:{int(loading.started)}"
-        yield f"loading_total_bytes:{loading.total}"
-        yield f"loading_loaded_bytes:{loading.done}"
-        yield f"loading_loaded_perc:{share:.2f}"
-        yield f"loading_eta_seconds:{loading.eta}"
+    def _done(self, loader: Loader) -> None:
+        persistence = self._server.persistence
+        persistence.loaded(loader)
+        persistence.loading = None
+        self._engine.configure(loading=False)
+        log.notice(
+            "Done loading RDB, keys loaded: %d, keys expired: %d.", loader.keys_loaded, loader.keys_expired
+        )
+        log.notice("DB loaded from disk: %.3f seconds", time.time() - self.started)

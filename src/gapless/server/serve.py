@@ -7,7 +7,7 @@ import signal
 import sys
 
 from gapless.errors import JournalError
-from gapless.server import listeners, log, persistence
+from gapless.server import journaling, listeners, log
 from gapless.server.config import Config, ConfigError, OptionError
 from gapless.server.server import Server
 from gapless.version import VERSION
@@ -101,7 +101,13 @@ def _run(config: Config) -> int:
 
     def end(number: int, frame: FrameType | None) -> None:
         log.warning("Received %s, shutting down...", signal.Signals(number).name)
-        server.shut_down()
+        option = "shutdown-on-sigterm" if number == signal.SIGTERM else "shutdown-on-sigint"
+        words = config.text(option).split()
+        wanted = True if "save" in words else False if "nosave" in words else None
+        if server.persistence.end(wanted) or "force" in words:
+            server.shut_down()
+        else:
+            log.warning("Error trying to save the DB, can't exit")
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -109,7 +115,9 @@ def _run(config: Config) -> int:
     if tcp:
         log.notice("Running mode=standalone, port=%d.", config.number("port"))
     log.notice("Server initialized")
-    loading = persistence.load(server)
+    loading = journaling.load(server)
+    if loading is None:
+        server.persistence.load()
     if tcp:
         log.notice("Ready to accept connections tcp")
     if unix:
@@ -129,17 +137,17 @@ def _run(config: Config) -> int:
         log.warning("%s", failure)
         return 1
     log.warning("gapless is now ready to exit, bye bye...")
-    return 0
+    return server.exit_status
 
 
-def _end_journal(server: Server, loading: persistence.Loading | None) -> str:
+def _end_journal(server: Server, loading: journaling.Loading | None) -> str:
     """What went wrong with the journal, in a sentence; "": nothing."""
     if loading is not None:
         loading.join()
         if loading.failure is not None and not isinstance(loading.failure, InterruptedError):
             return f"The journal can't be loaded, exiting: {loading.failure}"
     try:
-        persistence.close(server)
+        journaling.close(server)
     except (JournalError, OSError) as error:
         return str(error)
     return ""

@@ -7,9 +7,10 @@ import resource
 import socket
 import time
 
-from gapless.server import latency, listeners, log, measures, persistence, slowlog
+from gapless.server import journaling, latency, listeners, log, measures, slowlog
 from gapless.server.config import Config, OptionError
 from gapless.server.config_options import BY_NAME
+from gapless.server.persistence import Persistence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gapless.engine.engine import Engine
     from gapless.journal.journal import Journal
-    from gapless.server.persistence import Loading
+    from gapless.server.journaling import Loading
 
 # Descriptors that are not clients: listeners, logs, the interpreter's own.
 DESCRIPTORS_KEPT = 32
@@ -33,15 +34,17 @@ class Server:
         # None: appendonly no.
         self.journal = journal
         # While a journal is replayed.
-        self.loading: Loading | None = None
+        self.journal_loading: Loading | None = None
         self.engine = engine
         self.started = time.time()
         self.pid = os.getpid()
         self.stopping = False
+        self.exit_status = 0
         # Descriptors of the TCP sockets it listens on.
         self.tcp: list[int] = []
         # Of holes, in thousandths of the log: where the cleaner starts, where it gives its all, where it ends
         # when there is nothing else to do; and the bytes below which it does nothing.
+        self.persistence = Persistence(self)
         stats = engine.stats()
         self._holes = tuple(stats[f"cleaner_holes_{name}"] for name in ("start", "full", "idle", "bytes_min"))
 
@@ -91,6 +94,8 @@ class Server:
             engine.configure(ordered_keys=config.flag("ordered-keys"))
         if has("activedefrag"):
             engine.configure(active_defrag=config.flag("activedefrag"))
+        if has("save", "stop-writes-on-bgsave-error"):
+            self.persistence.apply()
         self._apply_cleaning(has)
         if changed is not None:
             self._apply_now(changed)
@@ -130,12 +135,14 @@ class Server:
         if "loglevel" in changed:
             log.set_level(config.text("loglevel"))
         if "dir" in changed:
+            if self.journal is not None and os.path.abspath(config.text("dir")) != self.journal.path:
+                raise OptionError("dir", "The journal is in the present one: set appendonly to no first")
             try:
                 os.chdir(config.text("dir"))
             except OSError as error:
                 raise OptionError("dir", f"Can't chdir to '{config.text('dir')}': {error.strerror}") from None
         if changed & {"appendonly", "appendfsync", "journal-file-size"}:
-            persistence.apply(self, changed)
+            journaling.apply(self, changed)
         if changed & {"bind", "port"}:
             self._listen_again(changed)
 
@@ -184,6 +191,7 @@ class Server:
         measures.sample(self.engine)
         slowlog.collect(self.engine, self)
         latency.collect(self.engine)
+        self.persistence.cron()
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
@@ -193,6 +201,11 @@ class Server:
         """End after this turn of the loop."""
         self.stopping = True
         self.engine.stop()
+
+    def fail(self) -> None:
+        """End with exit status 1."""
+        self.exit_status = 1
+        self.shut_down()
 
     @property
     def uptime(self) -> int:

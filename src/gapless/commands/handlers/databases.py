@@ -22,6 +22,8 @@ def flushall(ctx: Context, args: list[bytes]) -> object:
     """FLUSHALL [ASYNC|SYNC]."""
     _check_options(args)
     ctx.engine.flush()
+    if ctx.server is not None:
+        ctx.server.persistence.flushed()
     return OK
 
 

@@ -1,0 +1,23 @@
+from collections.abc import Sequence
+
+from gapless.engine.engine import Engine
+
+class Snapshot:
+    bytes: int
+    keys_total: int
+    def __init__(
+        self,
+        engine: Engine,
+        aux: dict[bytes, bytes],
+        functions: Sequence[bytes],
+        checksum: bool = ...,
+        background: bool = ...,
+    ) -> None: ...
+    @property
+    def done(self) -> bool: ...
+    @property
+    def keys_saved(self) -> int: ...
+    def step(self, budget_us: int) -> bytes: ...
+    def tail(self) -> bytes: ...
+    def head(self) -> bytes: ...
+    def abandon(self) -> None: ...
