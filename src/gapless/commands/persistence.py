@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.commands.handlers import persistence
 from gapless.commands.row import Arg, Command
+from gapless.server import journaling
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -37,5 +38,14 @@ COMMANDS: tuple[Command, ...] = (
         flags="loading stale fast",
         acl="admin dangerous",
         tips=("nondeterministic_output",),
+    ),
+    Command(
+        "bgrewriteaof",
+        "server",
+        "1.0.0",
+        arity=1,
+        handler=journaling.bgrewriteaof,
+        summary="Writes all that is live to the journal again, and drops what was before it.",
+        flags="admin noscript no_async_loading",
     ),
 )

@@ -10,6 +10,7 @@ from gapless.engine.call cimport (
     COMMAND_SKIP_MONITOR, COMMAND_SKIP_SLOWLOG, COMMAND_STALE, COMMAND_WAITS_IF_ASKED, COMMAND_WRITE, ERROR_KINDS,
     LATENCY_BUCKETS, SESSION_AUTHENTICATED, SESSION_BLOCKED, SESSION_CLOSE_NOW, SESSION_DIRTY_EXEC, SESSION_LOCAL, SESSION_MULTI, SESSION_REPLY_OFF,
     SESSION_REPLY_SKIP, SESSION_UNIX_SOCKET, Arg, Call, Command, Dispatch, Handler, Session)
+from gapless.engine.commit cimport refusal_of
 from gapless.engine.keyspace cimport Keyspace, keyspace_make_room
 from gapless.engine.reply cimport Reply, reply_error_bytes, reply_grow, reply_raw
 from gapless.engine.secrets cimport arg_is_secret
@@ -512,8 +513,8 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
         if unlikely(not keyspace_make_room(d.keys, size if size > ROOM_BYTES_MIN else ROOM_BYTES_MIN)):
             _reject_text(d, call, b"OOM command not allowed when used memory > 'maxmemory'.")
             return
-    if unlikely(d.writes_refused != NULL) and _writes(call, c):
-        _reject_text(d, call, d.writes_refused)
+    if unlikely(refusal_of(d) != NULL) and _writes(call, c):
+        _reject_text(d, call, refusal_of(d))
         return
     if unlikely(d.loading) and not c.flags & COMMAND_LOADING:
         _reject_text(d, call, b"LOADING Redis is loading the dataset in memory")

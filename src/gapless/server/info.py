@@ -11,7 +11,7 @@ import sys
 import time
 
 from gapless.commands.replies import Verbatim
-from gapless.server import measures, settings
+from gapless.server import journaling, measures, settings
 from gapless.server.measures import human, ratio
 from gapless.version import VERSION
 
@@ -172,7 +172,7 @@ def _memory(at: Snapshot) -> Iterator[str]:
 
 def _persistence(at: Snapshot) -> Iterator[str]:
     persistence = None if at.server is None else at.server.persistence
-    loading = None if persistence is None else persistence.loading
+    loading = None if at.server is None else at.server.journal_loading or at.server.persistence.loading
     running = None if persistence is None else persistence.running
     yield f"loading:{0 if loading is None else 1}"
     yield "async_loading:0"
@@ -193,18 +193,10 @@ def _persistence(at: Snapshot) -> Iterator[str]:
     yield "rdb_last_cow_size:0"
     yield f"rdb_last_load_keys_expired:{0 if persistence is None else persistence.keys_expired}"
     yield f"rdb_last_load_keys_loaded:{0 if persistence is None else persistence.keys_loaded}"
-    yield "aof_enabled:0"
-    yield "aof_rewrite_in_progress:0"
-    yield "aof_rewrite_scheduled:0"
-    yield "aof_last_rewrite_time_sec:-1"
-    yield "aof_current_rewrite_time_sec:-1"
-    yield "aof_last_bgrewrite_status:ok"
-    yield "aof_rewrites:0"
-    yield "aof_rewrites_consecutive_failures:0"
-    yield "aof_last_write_status:ok"
-    yield "aof_last_cow_size:0"
+    yield from journaling.fields(at.server)
     yield "module_fork_in_progress:0"
     yield "module_fork_last_cow_size:0"
+    yield from journaling.details(at.server)
     if loading is not None:
         yield from loading.lines(at.now)
 
