@@ -79,6 +79,8 @@ cdef struct Journal:
     char refusal[REFUSAL_BYTES]    # what a command that writes is answered; "": it may
     pthread_mutex_t sync_lock      # one syncs at a time
     int wake_fd                    # of the keeper
+    uint64_t look_at               # bytes written when the keeper wants to be woken
+    bint looked                    # it has been
     # Called, from any thread, when more is settled than before.
     void (*on_settled)(void* context) noexcept nogil
     void* on_settled_context

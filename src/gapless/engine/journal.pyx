@@ -162,6 +162,12 @@ cdef inline void _after_write(Journal* j, int64_t now_ms) noexcept nogil:
     j.write_errno = 0
     if unlikely(j.file.position >= j.file_bytes):
         journal_change_files(j, now_ms)
+    if unlikely(j.counts.bytes_written >= j.look_at):
+        if not j.looked:
+            j.looked = True
+            journal_wake_keeper(j)
+    else:
+        j.looked = False
     if unlikely(j.file.position >= j.file_bytes // 2 and j.successor.fd < 0 and not j.file_wanted):
         j.file_wanted = True
         journal_wake_keeper(j)

@@ -17,7 +17,8 @@ from gapless.engine.journal cimport (
     SYNC_ALWAYS, SYNC_EVERY_SECOND, SYNC_NO, FileSystem, Journal, JournalFile, journal_append, journal_change_files,
     journal_mend, journal_reserve, journal_retry, journal_sync, journal_wake_keeper, journal_write, journal_write_as, load_int, store_int,
     store_release)
-from gapless.engine.journal_images cimport ImageWalk, images_begin, images_end, images_go_on
+from gapless.engine.journal_images cimport (
+    ImageWalk, images_begin, images_forget, images_go_on, images_left, images_live_bytes)
 from gapless.engine.keyspace cimport keyspace_effects_file, keyspace_record_effects, keyspace_tick
 from gapless.engine.sockets cimport gapless_drain, gapless_readable
 
@@ -32,12 +33,14 @@ FILE_WANTED = 1       # give() a successor
 FILE_FINISHED = 2     # take_finished()
 IN_TROUBLE = 4        # retry() from time to time
 BROKEN = 8            # a sync failed: begin anew
+LOOK = 16             # see look_after()
 
 cdef enum:
     WANTED = 1
     FINISHED = 2
     TROUBLE = 4
     BROKEN_BIT = 8
+    LOOK_BIT = 16
     SECOND_NS = 1000000000
     IMAGE_BYTES = 256 << 10
 
@@ -87,7 +90,7 @@ cdef class JournalCore:
     cdef object files
     cdef readonly bytes store_id
     cdef int64_t sync_due_ns
-    cdef ImageWalk walk            # first 0: there is none
+    cdef ImageWalk walk
     cdef Replay r
 
     def __init__(self, Engine engine not None, files=None):
@@ -96,9 +99,6 @@ cdef class JournalCore:
         self.files = files
         if files is not None:
             self.j.system = FileSystem(<void*>self, python_write, python_sync, python_reserve)
-
-    def __dealloc__(self):
-        images_end(&self.walk)
 
     # ---- settings
 
@@ -262,9 +262,33 @@ cdef class JournalCore:
     def images_begin(self, uint32_t first):
         """Images of all there is are to be written, in files from this one on."""
         self.engine.enter()
-        images_end(&self.walk)
-        images_begin(&self.walk, first)
+        if self.j.keys.effects != NULL:
+            images_begin(&self.walk, self.j.keys, first)
         self.engine.leave()
+
+    def forget_bases(self):
+        """What is in memory is in no file of this journal. O(keys)."""
+        self.engine.enter()
+        images_forget(self.j.keys)
+        self.engine.leave()
+
+    def progress(self):
+        """(buckets of the indexes that the walk for images has still to come by, bytes that were written to files so far)."""
+        self.engine.enter()
+        left = images_left(&self.walk, self.j.keys), self.j.counts.bytes_written
+        self.engine.leave()
+        return left
+
+    def live_bytes(self):
+        """About the bytes of a journal of all there is without garbage."""
+        self.engine.enter()
+        live = images_live_bytes(self.j.keys)
+        self.engine.leave()
+        return live
+
+    def look_after(self, uint64_t n):
+        """attend() returns for LOOK when so many bytes more have been written."""
+        self.j.look_at = self.j.counts.bytes_written + n
 
     def images_go_on(self, int64_t budget_us):
         """Writes images for about so long; whether there are no more. JournalError."""
@@ -346,6 +370,8 @@ cdef class JournalCore:
                     why |= TROUBLE
                 if j.sync_errno != 0:
                     why |= BROKEN_BIT
+                if j.counts.bytes_written >= j.look_at:
+                    why |= LOOK_BIT
                 why &= ~ignored
                 now = clock_monotonic_ns()
                 if why or now >= until:

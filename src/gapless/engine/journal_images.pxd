@@ -1,30 +1,36 @@
-"""Images of everything: all that is there written again, in slices, so that older files are needed no more.
+"""Images of what old files are needed for: they are written again at the journal's end, in slices, so that those files are needed no more.
 
-A walk over the index, as SCAN does it, of one pass over all keys and then others over those whose base is still old: a key that is renamed while the
-walk goes on may have come to where it was already.
+A record's base (record.pxd) says in which file the last whole image of its key lies; later effects change parts of it. So a file is needed by the
+keys whose base it is, and by none once each has been written as a whole again. What replay meets of such keys before it comes to their new images
+it passes over (Replay.gathering).
+
+Who has such a base is found by walking the indexes in SCAN's order, which misses nothing that is there all the while, whatever moves or
+splits meanwhile. Only a large value that is renamed keeps its base and may come to where the walk has been: then there is another walk.
+Rejected: reading the old files (their keys would have to be looked up, and most are dead), and walking the segments (what the cleaner moves, or gets a
+new TTL, passes from before the walk behind it).
 """
-from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from gapless.engine.keyspace cimport Keyspace
 
 
 cdef struct ImageWalk:
-    Keyspace* walked           # while its buckets are scanned
-    uint32_t first             # number of the first file that the images may lie in
-    bint every                 # this pass takes keys whatever their base
-    bint begun                 # the database's scan
+    uint32_t first             # number of the first file that is not old; 0: there is no walk
     bint open                  # an image has more parts
-    int db
+    int db_index               # database index and cursor
     uint64_t cursor
-    uint64_t images            # in this pass
-    uint64_t keys              # in all
-    uint8_t* names             # keys of the buckets that were scanned: u32 length, bytes
-    size_t at
-    size_t length
-    size_t room
+    uint64_t renames           # Effects.renames when the walk began
+    uint64_t buckets           # walked so far
+    uint64_t images            # written
+    uint64_t walks
+    bint[128] old              # by base
 
 
-cdef void images_begin(ImageWalk* w, uint32_t first) noexcept nogil
-cdef void images_end(ImageWalk* w) noexcept nogil
+cdef void images_begin(ImageWalk* w, const Keyspace* ks, uint32_t first) noexcept nogil
 # Records images until then, or about so many bytes of them; True: there are no more. REQUIRED: nothing else is gathered.
 cdef bint images_go_on(ImageWalk* w, Keyspace* ks, uint64_t bytes_most, int64_t until_ns) noexcept nogil
+# Buckets still to be walked.
+cdef uint64_t images_left(const ImageWalk* w, const Keyspace* ks) noexcept nogil
+# What a journal of all there is would take if nothing in it were garbage: an estimate, by what it takes in memory.
+cdef uint64_t images_live_bytes(const Keyspace* ks) noexcept nogil
+# No record has a base any more: for a store that was journaled elsewhere before. O(keys).
+cdef void images_forget(Keyspace* ks) noexcept nogil

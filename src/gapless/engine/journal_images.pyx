@@ -1,74 +1,153 @@
-"""Images of everything. See journal_images.pxd."""
-from libc.stddef cimport size_t
+"""Images of what old files are needed for. See journal_images.pxd."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memset
-from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, load_u32, store_u32
-from gapless.engine.effects_image cimport effects_image_begin, effects_image_go_on
-from gapless.engine.keyspace cimport Keyspace, Value, keyspace_hash, keyspace_look, keyspace_record_key, keyspace_scan
-from gapless.engine.record cimport RECORD_BASE_FILE, Record
+from libc.string cimport memset
+from gapless.engine.base cimport clock_monotonic_ns, prefetch
+from gapless.engine.effects_image cimport IMAGE_PART_BYTES, effects_image_begin, effects_image_go_on
+from gapless.engine.index cimport BUCKET_SLOTS, Index, index_next, index_scan_bucket, index_scan_next, slot_is_link, slot_position
+from gapless.engine.keyspace cimport Keyspace, Value, keyspace_hash, keyspace_look, keyspace_record_key
+from gapless.engine.log cimport log_at
+from gapless.engine.record cimport RECORD_BASE_EPOCH, RECORD_BASE_FILE, Record, base_of_file, record_decode
 
 cdef enum:
-    PART_BYTES = 64 << 10
+    GROUP = 16                 # buckets looked at together: their records come into the cache at once
 
 
-cdef void images_begin(ImageWalk* w, uint32_t first) noexcept nogil:
+cdef void start(ImageWalk* w, const Keyspace* ks) noexcept nogil:
+    w.db_index = 0
+    w.cursor = 0
+    w.buckets = 0
+    w.renames = ks.effects.renames
+    w.walks += 1
+
+
+cdef void images_begin(ImageWalk* w, const Keyspace* ks, uint32_t first) noexcept nogil:
     memset(w, 0, sizeof(ImageWalk))
     w.first = first
-    w.every = True
+    start(w, ks)
 
 
-cdef void images_end(ImageWalk* w) noexcept nogil:
-    free(w.names)
-    memset(w, 0, sizeof(ImageWalk))
+cdef uint64_t images_left(const ImageWalk* w, const Keyspace* ks) noexcept nogil:
+    cdef uint64_t n = 0
+    cdef int i
+    for i in range(ks.databases):
+        n += ks.index[i].bucket_count
+    return n - min(w.buckets, n)
 
 
-cdef void _collect(void* context, const Record* r) noexcept nogil:
-    cdef ImageWalk* w = <ImageWalk*>context
-    cdef size_t n = w.length + 4 + r.key_bytes
-    if n > w.room:
-        w.room = n * 2
-        w.names = <uint8_t*>realloc(w.names, w.room)
-        INVARIANT(w.names != NULL)
-    store_u32(w.names + w.length, r.key_bytes)
-    memcpy(w.names + w.length + 4, keyspace_record_key(w.walked, r), r.key_bytes)
-    w.length = n
+cdef uint64_t images_live_bytes(const Keyspace* ks) noexcept nogil:
+    # Trees: of a page three quarters or more are elements.
+    return ks.log.bytes_live + ks.extents.bytes_committed + (<uint64_t>ks.forest.pages.used << ks.forest.pages.page_shift) * 3 // 4
 
 
-cdef inline bint _is_old(const ImageWalk* w, const Keyspace* ks, const Record* r) noexcept nogil:
-    """Files have numbers mod 128 in a record's base; those from `first` to the one being written are new."""
-    cdef uint32_t since = (<uint32_t>r.base - w.first) & RECORD_BASE_FILE
-    return since > ((ks.effects.file - w.first) & RECORD_BASE_FILE)
+cdef void images_forget(Keyspace* ks) noexcept nogil:
+    cdef uint64_t number
+    cdef uint64_t* bucket
+    cdef int i, j
+    for i in range(ks.databases):
+        for number in range(ks.index[i].bucket_count):
+            bucket = ks.index[i].buckets + number * BUCKET_SLOTS
+            while bucket != NULL:
+                for j in range(BUCKET_SLOTS):
+                    if bucket[j] == 0 or slot_is_link(bucket[j]):
+                        break
+                    log_at(ks.log, slot_position(bucket[j]))[2] &= RECORD_BASE_EPOCH
+                bucket = index_next(ks.index[i], bucket)
+
+
+cdef void know_old(ImageWalk* w, const Keyspace* ks) noexcept nogil:
+    """The files from `first` to the one being written are new; a base that is none of theirs is older, or none."""
+    cdef uint32_t number
+    memset(w.old, 1, sizeof(w.old))
+    for number in range(w.first, ks.effects.file + 1):
+        w.old[base_of_file(number)] = False
+
+
+cdef int number_of(const Keyspace* ks, int db_index) noexcept nogil:
+    """The client's number of a database."""
+    cdef int db
+    for db in range(ks.databases - 1):
+        if ks.db_index[db] == db_index:
+            return db
+    return ks.databases - 1
+
+
+cdef bint write_image(ImageWalk* w, Keyspace* ks, int db, const Record* r) noexcept nogil:
+    """The key's image; False: it has more parts."""
+    cdef const uint8_t* key = keyspace_record_key(ks, r)
+    cdef Value v
+    if not keyspace_look(ks, db, key, r.key_bytes, keyspace_hash(ks, key, r.key_bytes), &v):
+        # Its time has come.
+        return True
+    w.images += 1
+    effects_image_begin(ks, &v, key, r.key_bytes)
+    return v.trees == NULL or effects_image_go_on(ks, IMAGE_PART_BYTES)
+
+
+cdef bint walk_bucket(ImageWalk* w, Keyspace* ks, int db, const Index* index, uint64_t* bucket) noexcept nogil:
+    """False: an image has more parts, and the bucket is to be walked again."""
+    cdef uint8_t* at
+    cdef Record r
+    cdef int i
+    while bucket != NULL:
+        for i in range(BUCKET_SLOTS):
+            if bucket[i] == 0 or slot_is_link(bucket[i]):
+                break
+            at = log_at(ks.log, slot_position(bucket[i]))
+            if not w.old[at[2] & RECORD_BASE_FILE]:
+                continue
+            record_decode(at, &r)
+            if not write_image(w, ks, db, &r):
+                return False
+        bucket = index_next(index, bucket)
+    return True
+
+
+cdef void prefetch_records(const Keyspace* ks, const Index* index, uint64_t* bucket) noexcept nogil:
+    cdef int i
+    while bucket != NULL:
+        for i in range(BUCKET_SLOTS):
+            if bucket[i] == 0 or slot_is_link(bucket[i]):
+                break
+            prefetch(log_at(ks.log, slot_position(bucket[i])))
+        bucket = index_next(index, bucket)
+
+
+cdef void walk_group(ImageWalk* w, Keyspace* ks, uint64_t bytes_most) noexcept nogil:
+    cdef const Index* index = ks.index[w.db_index]
+    cdef int db = number_of(ks, w.db_index)
+    cdef uint64_t[GROUP + 1] cursors
+    cdef uint64_t*[GROUP] buckets
+    cdef int n = 0, i
+    cursors[0] = w.cursor
+    while n < GROUP and (n == 0 or cursors[n] != 0):
+        buckets[n] = index.buckets + index_scan_bucket(index, cursors[n]) * BUCKET_SLOTS
+        prefetch(buckets[n])
+        cursors[n + 1] = index_scan_next(index, cursors[n])
+        n += 1
+    for i in range(n):
+        prefetch_records(ks, index, buckets[i])
+    for i in range(n):
+        w.cursor = cursors[i]
+        if not walk_bucket(w, ks, db, index, buckets[i]):
+            w.open = True
+            return
+        w.buckets += 1
+        w.cursor = cursors[i + 1]
+        if w.cursor != 0 and ks.effects.length >= bytes_most:
+            return
+    if w.cursor == 0:
+        w.db_index += 1
 
 
 cdef bint images_go_on(ImageWalk* w, Keyspace* ks, uint64_t bytes_most, int64_t until_ns) noexcept nogil:
-    cdef const uint8_t* key
-    cdef uint32_t n
-    cdef Value v
+    know_old(w, ks)
     while ks.effects.length < bytes_most and clock_monotonic_ns() < until_ns:
         if w.open:
-            w.open = not effects_image_go_on(ks, PART_BYTES)
-        elif w.at < w.length:
-            n = load_u32(w.names + w.at)
-            key = w.names + w.at + 4
-            w.at += 4 + n
-            if keyspace_look(ks, w.db, key, n, keyspace_hash(ks, key, n), &v) and (w.every or _is_old(w, ks, &v.record)):
-                w.open = v.trees != NULL
-                w.images += 1
-                w.keys += 1
-                effects_image_begin(ks, &v, key, n)
-        elif w.begun and w.cursor == 0:
-            w.begun = False
-            w.db += 1
-            if w.db == ks.databases:
-                if w.images == 0 and not w.every:
-                    return True
-                w.db = 0
-                w.images = 0
-                w.every = False
+            w.open = not effects_image_go_on(ks, IMAGE_PART_BYTES)
+        elif w.db_index < ks.databases:
+            walk_group(w, ks, bytes_most)
+        elif ks.effects.renames != w.renames:
+            start(w, ks)
         else:
-            w.at = w.length = 0
-            w.begun = True
-            w.walked = ks
-            w.cursor = keyspace_scan(ks, w.db, w.cursor, False, _collect, w)
+            return True
     return False

@@ -35,15 +35,36 @@ FILE_BYTES = 64 << 20
 ATTEND_MS = 1000
 RETRY_MS = 100
 IMAGES_US = 200
-BASES = 128
-"""What a record knows of the number of a file is the rest of this."""
-FILES_MOST = 100
-"""More than there ever are while all is written again."""
+FILES_MOST = 60
+FILES_AT_ALL = 120
+"""A record's base tells 127 files apart: with so many the last one goes on, however long it gets."""
+GARBAGE_BYTES = 16 << 20
+"""A journal of so many bytes is left alone, whatever they are."""
+LOOK_BYTES = 1 << 20
+IDLE_SECONDS = 0.01
+
+
+class Pace:
+    """How fast a file is emptied: so that it is done when half of what is left to the limit has been written."""
+
+    def __init__(self, room: int, written: int) -> None:
+        self.room = room
+        self._written = written
+        self._buckets = 0
+
+    def is_ahead(self, left: int, written: int) -> bool:
+        """Whether to wait. `left`: buckets to walk; `written`: bytes that went to files."""
+        self._buckets = max(self._buckets, left)
+        if self.room == 0:
+            return False
+        return left / max(self._buckets, 1) <= 1 - (written - self._written) / (self.room / 2)
 
 
 class Journal:
     """The journal of one engine, in one directory. Its methods may be called from any thread.
 
+    `file_bytes`: after so many a file is followed by another; of small stores and of very large ones earlier
+    or later. `garbage_ratio`: what the files may take, as a multiple of what is live in them.
     `say` is told, in a sentence, what an operator should hear. OSError when the directory can't be used.
     """
 
@@ -54,6 +75,7 @@ class Journal:
         *,
         policy: str = "everysec",
         file_bytes: int = FILE_BYTES,
+        garbage_ratio: float = 2.0,
         files: Files = SYSTEM,
         say: Callable[[str], object] = lambda text: None,
     ) -> None:
@@ -61,6 +83,8 @@ class Journal:
         self.core = JournalCore(engine, None if files is SYSTEM else files)
         self.core.policy = POLICIES[policy]
         self.core.file_bytes = file_bytes
+        self.file_bytes = file_bytes
+        self.garbage_ratio = garbage_ratio
         # Of what was there when it was opened: bytes that were read, bytes that were cut off.
         self.bytes_loaded = 0
         self.bytes_torn = 0
@@ -73,6 +97,9 @@ class Journal:
         self._engine = engine
         self._wanted = False
         self._images_first = 0
+        self._pace: Pace | None = None
+        self.live_bytes = 0
+        self.cleaned_files = 0
         self.rewrite_started = 0.0
         self.rewrite_seconds = -1.0
         self.rewrites = 0
@@ -163,14 +190,12 @@ class Journal:
         self.lock()
         try:
             number = max(numbers_in(self.path), default=0) + 1
-            if number % BASES + FILES_MOST >= BASES:
-                # What was never journaled has base 0: no file of the beginning may be taken for it.
-                number += BASES - number % BASES + 1
             store_id = os.urandom(STORE_ID_BYTES)
             fd = self.make(number, store_id, begins=True)
         except BaseException:
             self.unlock()
             raise
+        self.core.forget_bases()
         self.core.begin(fd, number, store_id, HEADER_BYTES)
         self._begin_images(number)
         self._start()
@@ -186,7 +211,7 @@ class Journal:
     @property
     def rewriting(self) -> bool:
         """Whether images of everything are being written."""
-        return self._wanted or self._images_first > 0
+        return self._wanted or (self._images_first > 0 and self._pace is None)
 
     def reload(self) -> None:
         """Empty the store and replay the journal. REQUIRED: nobody else uses the engine meanwhile.
@@ -203,10 +228,34 @@ class Journal:
         self._engine.flush()
         self._recover(None)
 
-    def _begin_images(self, number: int) -> None:
+    def _begin_images(self, number: int, pace: Pace | None = None) -> None:
+        """Of all whose base is in a file before this one. Without a pace as fast as may be."""
         self.core.images_begin(number)
-        self.rewrite_started = time.monotonic()
+        if pace is None:
+            self.rewrite_started = time.monotonic()
+        self._pace = pace
         self._images_first = number
+
+    def _look(self) -> None:
+        """Whether there is too much garbage. Then the oldest file is emptied, which is as far as it goes at a time."""
+        live = self.live_bytes = self.core.live_bytes()
+        self.core.look_after(max(LOOK_BYTES, live // 32))
+        # Some files more than are emptied at a time, and not so many that each takes a walk for little.
+        self.core.file_bytes = max(min(self.file_bytes, max(live // 8, LOOK_BYTES)), live // (FILES_MOST // 3))
+        if self._images_first or self._wanted:
+            return
+        count, size = self.sizes()
+        limit = max(int(live * self.garbage_ratio), GARBAGE_BYTES)
+        # From two thirds of the garbage that may be.
+        crowded = count > FILES_MOST
+        if not crowded and (size <= GARBAGE_BYTES or size < live + (limit - live) * 2 // 3):
+            return
+        oldest = numbers_in(self.path)[0]
+        if oldest < self.core.number:
+            left, written = self.core.progress()
+            self._begin_images(oldest + 1, Pace(max(limit - size, 0), written))
+        elif size >= limit and size > GARBAGE_BYTES:
+            self._wanted = True
 
     # ---- the keeper's thread
 
@@ -222,6 +271,8 @@ class Journal:
         ignored = 0
         while not stopping.is_set():
             timeout = 0 if self._images_first else RETRY_MS if ignored or self._wanted else ATTEND_MS
+            if not self._images_first:
+                self._look()
             why = self.core.attend(timeout, ignored)
             if not stopping.is_set():
                 ignored = self._look_after(why)
@@ -270,9 +321,12 @@ class Journal:
     def _write_images(self) -> None:
         first = self._images_first
         try:
+            if self._pace is not None and self._pace.is_ahead(*self.core.progress()):
+                time.sleep(IDLE_SECONDS)
+                return
             if not self.core.images_go_on(IMAGES_US):
-                # A third of the time at most.
-                time.sleep(2 * IMAGES_US / 1e6)
+                # A third of the time at most; half of it when the files are too large already.
+                time.sleep((1 if self._pace is not None and self._pace.room == 0 else 2) * IMAGES_US / 1e6)
                 return
             self.core.cleaned(first - 1)
         except JournalError as error:
@@ -286,10 +340,12 @@ class Journal:
                 # One that stays is removed when the store is next opened.
                 with contextlib.suppress(OSError):
                     self._files.unlink(self.file(number))
+                    self.cleaned_files += 1
         self._images_first = 0
-        self.rewrites += 1
-        self.rewrite_failed = False
-        self.rewrite_seconds = time.monotonic() - self.rewrite_started
+        if self._pace is None:
+            self.rewrites += 1
+            self.rewrite_failed = False
+            self.rewrite_seconds = time.monotonic() - self.rewrite_started
         self._tell()
 
     def _finish(self) -> None:
@@ -310,6 +366,8 @@ class Journal:
 
     def _give(self) -> bool:
         number = self.core.number + 1
+        if number - numbers_in(self.path)[0] >= FILES_AT_ALL:
+            return False
         try:
             fd = self.make(number, self.core.store_id)
         except OSError as error:

@@ -180,6 +180,7 @@ OPTIONS = (
     Option("appenddirname", TEXT, "appendonlydir", QUIET, mutable=False),
     Option("appendfsync", Enum("everysec", "always", "no"), "everysec"),
     Option("journal-file-size", SIZE_MIN_1MB, 64 << 20),
+    Option("journal-garbage-ratio", Int(120, 10000), 200),
     Option("no-appendfsync-on-rewrite", YES_NO, False, QUIET),
     Option("auto-aof-rewrite-percentage", COUNT, 100, QUIET),
     Option("auto-aof-rewrite-min-size", SIZE, 64 << 20, QUIET),

@@ -32,6 +32,7 @@ def journal_of(server: Server) -> Journal:
         config.text("dir") or os.getcwd(),
         policy=config.text("appendfsync"),
         file_bytes=config.number("journal-file-size"),
+        garbage_ratio=config.number("journal-garbage-ratio") / 100,
         say=lambda text: log.warning("%s", text),
     )
 
@@ -145,7 +146,8 @@ def apply(server: Server, changed: set[str]) -> None:
             raise OptionError("appendonly", str(error)) from None
     if server.journal is not None:
         server.journal.policy = config.text("appendfsync")
-        server.journal.core.file_bytes = config.number("journal-file-size")
+        server.journal.file_bytes = config.number("journal-file-size")
+        server.journal.garbage_ratio = config.number("journal-garbage-ratio") / 100
 
 
 # ---- commands
@@ -219,6 +221,9 @@ def details(server: Server | None) -> Iterator[str]:
     yield f"journal_directory:{journal.path}"
     yield f"journal_files:{files}"
     yield f"journal_bytes:{size}"
+    yield f"journal_live_bytes:{journal.live_bytes}"
+    yield f"journal_dead_bytes:{max(size - journal.live_bytes, 0)}"
+    yield f"journal_files_cleaned:{journal.cleaned_files}"
     yield f"journal_file:{counts['number']}"
     yield f"journal_frames_written:{counts['frames']}"
     yield f"journal_bytes_written:{counts['bytes_written']}"

@@ -141,7 +141,7 @@ class Server:
                 os.chdir(config.text("dir"))
             except OSError as error:
                 raise OptionError("dir", f"Can't chdir to '{config.text('dir')}': {error.strerror}") from None
-        if changed & {"appendonly", "appendfsync", "journal-file-size"}:
+        if changed & {"appendonly", "appendfsync", "journal-file-size", "journal-garbage-ratio"}:
             journaling.apply(self, changed)
         if changed & {"bind", "port"}:
             self._listen_again(changed)
