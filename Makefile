@@ -24,7 +24,7 @@ CORE_TESTS ?= tests/engine
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test build dev debug check unit differential smoke fuzz soak asan asan-build bench clean
+.PHONY: help run test build dev debug check unit differential smoke fuzz crashloop soak asan asan-build bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -55,6 +55,9 @@ smoke: build $(STAMPS)/dev ## every fuzzer for some seconds
 
 fuzz: build $(STAMPS)/dev ## every fuzzer for ten minutes
 	$(BIN)/python -m tests.fuzz long $(ARGS)
+
+crashloop: build $(STAMPS)/dev ## kill a server under load, start it again, compare: 10,000 rounds
+	$(BIN)/python -m tests.crash $(ARGS)
 
 soak: build $(STAMPS)/dev ## the generated tests with a hundred times as many examples
 	HYPOTHESIS_PROFILE=soak $(PYTEST) --timeout=0 $(ARGS)

@@ -15,7 +15,7 @@ from bench.results import Row, count_met
 from bench.scenarios import SCENARIOS
 from bench.servers import GAPLESS, PEERS, REGISTRY, NotAvailableError
 
-SERVERLESS = {"embedded", "floor", "records"}
+SERVERLESS = {"embedded", "floor", "journal-embedded", "records"}
 
 
 def arguments() -> argparse.Namespace:
@@ -71,7 +71,9 @@ def main() -> int:
     line = Line()
     line("looking for servers")
     versions, missing = (
-        ({}, {}) if set(options.scenario) <= {"floor", "records"} else available(options.servers)
+        ({}, {})
+        if set(options.scenario) <= {"floor", "records", "journal-embedded"}
+        else available(options.servers)
     )
     line.clear()
     for name, why in missing.items():

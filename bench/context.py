@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from bench import proc
@@ -59,9 +60,11 @@ class Context:
                 self.note_slices(server)
 
     @contextmanager
-    def alone(self, name: str, *options: str) -> Iterator[Server]:
-        """One fresh server, so that its memory tells of this run only."""
-        with running(name, *options) as server:
+    def alone(self, name: str, *options: str, data: Path | None = None) -> Iterator[Server]:
+        """One fresh server, so that its memory tells of this run only. `data`: where it keeps its
+        keys, if it does.
+        """
+        with running(name, *options, data=data) as server:
             yield server
             self.note_slices(server)
 

@@ -15,6 +15,7 @@
  * Sizes between --value-min and --value-max are drawn anew for each SET; the sum of live key and value bytes is
  * known here (each --progress-ms it is printed as a line), which is what a server's memory is compared with. It is
  * exact for one client; two that write one key at once may be served in another order than they were sent.
+ * With --rate a client rests after its batch until that many requests a second leave room for the next one.
  * --unchecked is for the floor, which answers every GET with the same value.
  * The sizes `fill` gives follow from key number and --seed alone, so a later `set` with the same seed knows them.
  */
@@ -59,6 +60,7 @@ struct client {
     size_t in_length;
     struct request *requests; /* of the batch in flight, in order */
     unsigned requests_count, replies_count;
+    struct client *resting_behind;
     uint64_t *missed; /* keys to SET in the next batch (cache) */
     unsigned missed_count;
     uint64_t sent_ns;
@@ -69,7 +71,7 @@ static struct {
     int port;
     enum op op;
     unsigned clients, pipeline;
-    uint64_t keys, key_start, elements, requests, seed, value_min, value_max, ttl_min_ms, ttl_max_ms, warmup;
+    uint64_t keys, key_start, elements, requests, rate, seed, value_min, value_max, ttl_min_ms, ttl_max_ms, warmup;
     double seconds, theta;
     unsigned progress_ms;
     int unchecked;
@@ -81,7 +83,8 @@ static struct {
     char first_error[128];
 } total;
 
-static uint64_t random_state, fill_next, request_limit;
+static uint64_t random_state, fill_next, request_limit, started_ns;
+static struct client *resting, **resting_end = &resting; /* those that wait for --rate, the longest first */
 static uint32_t *size_of; /* value size + 1 of every key; 0: absent. Only when sizes vary. */
 static struct alias_table zipf;
 static struct histogram latency;
@@ -270,7 +273,17 @@ static void flush(struct client *c) {
     c->waits_for_write = 0;
 }
 
+static int is_due(void) {
+    return !opt.rate || (double)total.sent < (double)opt.rate * (double)(now_ns() - started_ns) / 1e9;
+}
+
 static void send_batch(struct client *c) {
+    if (!is_due()) {
+        c->resting_behind = NULL;
+        *resting_end = c;
+        resting_end = &c->resting_behind;
+        return;
+    }
     put_batch(c);
     if (!c->requests_count) return;
     c->sent_ns = now_ns();
@@ -332,6 +345,14 @@ static const char *take_reply(struct client *c, const char *p, const char *end) 
 }
 
 static size_t in_capacity;
+
+static void wake_resting(void) {
+    while (resting && (is_due() || !request_limit)) {
+        struct client *c = resting;
+        if (!(resting = c->resting_behind)) resting_end = &resting;
+        if (request_limit) send_batch(c);
+    }
+}
 
 static void on_readable(struct client *c) {
     ssize_t n = recv(c->fd, c->in + c->in_length, in_capacity - c->in_length, 0);
@@ -451,7 +472,8 @@ static void parse_options(int argc, char **argv) {
         {"requests", 1, 0, 'n'},   {"seconds", 1, 0, 's'},    {"value", 1, 0, 'v'},     {"value-min", 1, 0, 'a'},
         {"value-max", 1, 0, 'b'},  {"ttl-min-ms", 1, 0, 't'}, {"ttl-max-ms", 1, 0, 'T'}, {"seed", 1, 0, 'S'},
         {"elements", 1, 0, 'e'},   {"dist", 1, 0, 'd'},       {"theta", 1, 0, 'z'},      {"warmup", 1, 0, 'w'},
-        {"progress-ms", 1, 0, 'r'}, {"command", 1, 0, 'm'},    {"unchecked", 0, 0, 'x'},  {0, 0, 0, 0}};
+        {"progress-ms", 1, 0, 'r'}, {"command", 1, 0, 'm'},    {"unchecked", 0, 0, 'x'},  {"rate", 1, 0, 'R'},
+        {0, 0, 0, 0}};
     static const char *ops[] = {"fill", "set", "get", "cache", "raw"};
     int o;
     while ((o = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -474,6 +496,7 @@ static void parse_options(int argc, char **argv) {
         case 'k': opt.keys = number(optarg); break;
         case 'K': opt.key_start = number(optarg); break;
         case 'n': opt.requests = number(optarg); break;
+        case 'R': opt.rate = number(optarg); break;
         case 's': opt.seconds = atof(optarg); break;
         case 'v': opt.value_min = opt.value_max = number(optarg); break;
         case 'a': opt.value_min = number(optarg); break;
@@ -552,15 +575,17 @@ int main(int argc, char **argv) {
     double cpu_start = cpu_seconds();
     uint64_t start = now_ns(), progress_at = start + opt.progress_ms * 1000000ULL;
     uint64_t deadline = opt.seconds > 0 ? start + (uint64_t)(opt.seconds * 1e9) : UINT64_MAX;
+    started_ns = start;
     for (unsigned i = 0; i < opt.clients; i++) send_batch(&clients[i]);
-    while (total.replies < total.sent) {
-        int n = epoll_wait(epoll_fd, events, 256, 1000);
+    while (total.replies < total.sent || resting) {
+        int n = epoll_wait(epoll_fd, events, 256, resting ? 1 : 1000);
         if (n < 0 && errno != EINTR) die("epoll_wait");
         for (int i = 0; i < n; i++) {
             struct client *c = events[i].data.ptr;
             if (events[i].events & EPOLLOUT) flush(c);
             if (events[i].events & ~(uint32_t)EPOLLOUT) on_readable(c);
         }
+        wake_resting();
         if (opt.progress_ms || deadline != UINT64_MAX) {
             uint64_t now = now_ns();
             if (now >= deadline) request_limit = 0;

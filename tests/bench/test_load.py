@@ -107,3 +107,9 @@ def test_large_replies_are_taken_in_whole(server: Server) -> None:
     assert size == len(b"*50000\r\n") + 50_000 * len(b"$20\r\nelement-000000000000\r\n")
     server.control.exchange(request("LRANGE", "l", 0, -1), size)
     assert server.control.call("LLEN", "l") == 50_000
+
+
+def test_a_rate_is_kept(server: Server) -> None:
+    load = run_load(server, "set", keys=KEYS, rate=5_000, clients=5, pipeline=4, seconds=1.0)
+    assert 0.9 < load.seconds < 1.5
+    assert 4_000 < load.replies <= 5_100

@@ -35,6 +35,7 @@ REGISTRY = {
         Entry("rdb-payload", "rdb_payload"),
         Entry("rdb-stream", "rdb_stream"),
         Entry("rdb-file", "rdb_file"),
+        Entry("effects", "effects"),
     ]
 }
 
