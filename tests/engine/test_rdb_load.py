@@ -138,14 +138,14 @@ def test_without_a_checksum(client: Client) -> None:
         (w.dump(version=0), "RDB version 0 of Redis is unknown", 0),
         (w.dump(version=81, magic=b"VALKEY"), "RDB version 81 of Valkey is unknown", 0),
         (b"REDIS0011", "ends before its end was marked", 9),
-        (b"REDIS0011" + w.text(b"a", b"1"), "ends before its end was marked", 13),
-        (w.dump(w.text(b"a", b"1"))[:-1], "the checksum is cut off", 13),
-        (w.dump(w.text(b"a", b"1"))[:-1] + b"\0", "the checksum is wrong", 13),
-        (w.dump(w.text(b"a", b"1"), b"\x08\x01b\x01x"), "unknown type", 13),
-        (w.dump(w.text(b"a", b"1"), w.key(b"b", 16, string(b"no listpack"))), "damaged, cut off or of", 13),
+        (b"REDIS0011" + w.text(b"a", b"1"), "ends before its end was marked", 14),
+        (w.dump(w.text(b"a", b"1"))[:-1], "the checksum is cut off", 14),
+        (w.dump(w.text(b"a", b"1"))[:-1] + b"\0", "the checksum is wrong", 14),
+        (w.dump(w.text(b"a", b"1"), b"\x08\x01b\x01x"), "unknown type", 14),
+        (w.dump(w.text(b"a", b"1"), w.key(b"b", 16, string(b"no listpack"))), "damaged, cut off or of", 14),
         (w.dump(w.select(16)), "a higher number than there are databases", 9),
-        (w.dump(w.text(b"a", b"1"), w.text(b"a", b"2")), "a key that was there already", 13),
-        (w.dump(w.aux(b"a", b"1")[:-1]), "damaged or cut off", 9),
+        (w.dump(w.text(b"a", b"1"), w.text(b"a", b"2")), "a key that was there already", 14),
+        (b"REDIS0011" + w.aux(b"a", b"1")[:-1], "damaged or cut off", 9),
         (b"REDIS0011\xfd\0", "an entry that is damaged or cut off", 9),
     ],
 )
@@ -169,7 +169,7 @@ def test_modules_are_refused_by_name(client: Client, kind: int) -> None:
     data = w.dump(w.text(b"a", b"1"), w.key(b"doc", kind, module_id("ReJSON-RL") + b"\x05\x01x\0"))
     error = refused(client, data)
     assert "'ReJSON-RL'" in str(error)
-    assert error.offset == 13
+    assert error.offset == 14
     assert client.bulk("GET", "a") == b"1"
     error = refused(client, w.dump(bytes([w.MODULE_AUX]) + module_id("graphdata") + b"\x02\x01\0"))
     assert "'graphdata'" in str(error)

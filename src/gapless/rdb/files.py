@@ -72,15 +72,17 @@ class Writing:
         checksum: bool = True,
         background: bool = False,
     ) -> None:
-        self.snapshot = Snapshot(engine, aux, functions, checksum, background)
-        self._path = os.path.abspath(path)
-        name = f"temp-{os.getpid()}-{'background' if background else 'save'}.rdb"
-        self._temporary = os.path.join(os.path.dirname(self._path), name)
+        # By its directory, which may be renamed, or no longer the working directory, before the end.
+        directory, self._name = os.path.split(path)
+        self._directory = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._temporary = f"temp-{os.getpid()}-{'background' if background else 'save'}.rdb"
         self._file = -1
+        self.snapshot = Snapshot(engine, aux, functions, checksum, background)
 
     def open(self) -> None:
         """Make the file, under a name of its own."""
-        self._file = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._file = os.open(self._temporary, flags, 0o644, dir_fd=self._directory)
 
     def step(self, budget_us: int) -> bool:
         """Write some more, taking the store for about so long; True when all keys are written."""
@@ -94,25 +96,27 @@ class Writing:
         os.fsync(self._file)
         os.close(self._file)
         self._file = -1
-        os.replace(self._temporary, self._path)
-        directory = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        os.replace(self._temporary, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+        os.fsync(self._directory)
+        self._close()
 
     def give_up(self) -> None:
         """Leave no file, and let go of the store."""
         self.snapshot.abandon()
         while not self.snapshot.done:
             self.snapshot.step(LEAVING_US)
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        if self._directory >= 0:
             try:
-                os.unlink(self._temporary)
+                os.unlink(self._temporary, dir_fd=self._directory)
             except OSError:
                 pass
+        self._close()
+
+    def _close(self) -> None:
+        for descriptor in (self._file, self._directory):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._directory = -1
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)

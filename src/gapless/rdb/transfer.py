@@ -73,12 +73,12 @@ class Digests:
     def _call(self, *words: bytes) -> bytes:
         return self._engine.execute(self._session, words)
 
-    def of(self, payloads: list[bytes | None]) -> list[bytes]:
-        """Of each payload; zeros where there is none."""
-        names = [b"%d" % at for at in range(len(payloads))]
-        for name, payload in zip(names, payloads, strict=True):
+    def of(self, values: list[tuple[bytes | None, int]]) -> list[bytes]:
+        """Of each payload and its expiry, of which a digest says only that there is one; zeros for None."""
+        names = [b"%d" % at for at in range(len(values))]
+        for name, (payload, expire_ms) in zip(names, values, strict=True):
             if payload is not None:
-                self._call(b"RESTORE", name, b"0", payload)
+                self._call(b"RESTORE", name, b"%d" % max(expire_ms, 0), payload, b"ABSTTL")
         found = self._call(b"DEBUG", b"DIGEST-VALUE", *names).split(b"\r\n")[1:-1] if names else []
         self._call(b"FLUSHALL")
         return [line[1:] for line in found]
@@ -194,7 +194,9 @@ class Server:
                 return [each if isinstance(each, bytes) else each.encode() for each in found]
         payloads = self._pipelined(db, [("DUMP", key) for key in keys])
         self._digests = self._digests or Digests()
-        return self._digests.of([each if isinstance(each, bytes) else None for each in payloads])
+        times = self.expiries(db, keys)
+        found = [each if isinstance(each, bytes) else None for each in payloads]
+        return self._digests.of(list(zip(found, times, strict=True)))
 
 
 class File:
@@ -225,7 +227,7 @@ class File:
 
     def digests(self, entries: list[Entry]) -> list[bytes]:
         """Of the values that were read."""
-        return self._digests.of([entry.payload for entry in entries])
+        return self._digests.of([(entry.payload, entry.expire_ms) for entry in entries])
 
 
 def copy(

@@ -34,6 +34,8 @@ SLICE_US = 200
 STEP_US = 100_000
 # While commands come a save in the background rests so many times as long as it has worked.
 REST_FACTOR = 2
+# And so long in any case: who waits for the engine gets it only while nobody has it.
+YIELD_SECONDS = 50e-6
 
 
 class Persistence:
@@ -268,8 +270,8 @@ class _BackgroundSave:
                 before, start = self._engine.calls, time.perf_counter()
                 if self.writing.step(SLICE_US):
                     break
-                if self._engine.calls != before:
-                    time.sleep((time.perf_counter() - start) * REST_FACTOR)
+                worked = time.perf_counter() - start
+                time.sleep(worked * REST_FACTOR if self._engine.calls != before else YIELD_SECONDS)
             if not self._abandoned:
                 self.writing.finish()
                 return
@@ -310,6 +312,7 @@ class Loading:
 
     def _progress(self, loader: Loader) -> None:
         self.loader = loader
+        time.sleep(YIELD_SECONDS)
 
     def _run(self) -> None:
         from gapless.rdb import files
