@@ -34,6 +34,7 @@ REGISTRY = {
         Entry("resp", "resp"),
         Entry("rdb-payload", "rdb_payload"),
         Entry("rdb-stream", "rdb_stream"),
+        Entry("effects", "effects"),
     ]
 }
 

@@ -8,7 +8,7 @@ from gapless.engine.field_expiry cimport FIELDS_NEVER, fields_add, fields_remove
 from gapless.engine.forest cimport ORDER_POSITION, tree_begin, tree_retire
 from gapless.engine.keyspace cimport (
     EXPIRE_KEEP, EXPIRE_NEVER, FIND_WRITE, keyspace_create, keyspace_delete, keyspace_delete_found, keyspace_find, keyspace_replace,
-    keyspace_rewrite, keyspace_set, keyspace_to_change, keyspace_touched,
+    keyspace_marked, keyspace_rewrite, keyspace_set, keyspace_to_change, keyspace_touched,
 )
 from gapless.engine.record cimport RECORD_TREES, TYPE_HASH, TYPE_LIST, varint_bytes, write_varint
 from gapless.engine.tree cimport tree_at, tree_element, tree_find, tree_has_room, tree_insert, tree_next, tree_remove, tree_replace
@@ -58,7 +58,7 @@ cdef bint collection_open(Call* call, int how, Collection* c) noexcept nogil:
         reply_wrong_type(call)
         return False
     look_at_value(c)
-    if c.tree != NULL and c.type == TYPE_LIST and how == FIND_WRITE:
+    if c.tree != NULL and how == FIND_WRITE and (c.type == TYPE_LIST or c.type == TYPE_HASH):
         keyspace_to_change(c.keys, &c.v)
     return True
 
@@ -198,18 +198,17 @@ cdef uint32_t collection_drop_packed(Collection* c, uint32_t at) noexcept nogil:
 
 
 cdef void collection_mark(Collection* c, uint32_t marks) noexcept nogil:
-    # Where it lies: that no element changes is no reason to write back, or to tell who watches.
-    if c.tree != NULL:
-        c.tree.marks |= <uint8_t>marks
-    else:
-        c.packed[0] |= <uint8_t>marks
+    collection_mark_anew(c, collection_marks(c) | marks)
 
 
 cdef void collection_mark_anew(Collection* c, uint32_t marks) noexcept nogil:
-    if c.tree != NULL:
-        c.tree.marks = <uint8_t>marks
-    else:
-        c.packed[0] = <uint8_t>marks
+    cdef uint8_t* at = &c.tree.marks if c.tree != NULL else c.packed
+    if at[0] == marks:
+        return
+    # Where it lies: that no element changes is no reason to write back, or to tell who watches.
+    at[0] = <uint8_t>marks
+    if unlikely(c.keys.effects != NULL) and c.there and (c.tree == c.v.trees if c.tree != NULL else c.packed == c.v.data):
+        keyspace_marked(c.keys, &c.v, c.key.data, c.key.size)
 
 
 # ---- the end

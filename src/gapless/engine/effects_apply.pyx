@@ -475,6 +475,7 @@ cdef Status apply_rename(Apply* a) noexcept nogil:
     cdef const uint8_t* to = a.p + 1
     cdef uint64_t hash
     cdef bint there, partial
+    cdef uint8_t base
     cdef Status status
     if a.e.body_bytes == 0 or a.p[0] >= a.ks.databases:
         return wrong(a, b"a key is renamed to none")
@@ -489,9 +490,11 @@ cdef Status apply_rename(Apply* a) noexcept nogil:
             keyspace_delete_found(a.ks, &target, to, n)
         return missing(a)
     partial = is_partial(a.ks, &v)
+    base = v.record.base
     status = keyspace_copy(a.ks, &v, a.e.key, a.e.key_bytes, db, to, n, True)
-    if status == STATUS_OK and partial and keyspace_find(a.ks, db, to, n, hash, FIND_PEEK, &target):
-        set_base(a.ks, &target, target.record.at[2], True)
+    # Whether it is a copy here or not: its image is where it was.
+    if status == STATUS_OK and keyspace_find(a.ks, db, to, n, hash, FIND_PEEK, &target):
+        set_base(a.ks, &target, base, partial)
     return status
 
 

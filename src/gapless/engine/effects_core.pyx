@@ -49,6 +49,14 @@ def take(Engine engine not None):
     return body, time_ms
 
 
+def now_ms(Engine engine not None):
+    """The engine's time, in ms since the epoch."""
+    engine.enter()
+    keyspace_tick(engine.keys)
+    engine.leave()
+    return engine.keys.now_ms
+
+
 def gathered(Engine engine not None):
     """Bytes gathered so far."""
     return engine.keys.effects.length - EFFECTS_HEADROOM

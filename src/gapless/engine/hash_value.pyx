@@ -12,7 +12,7 @@ from gapless.engine.collection cimport (
 )
 from gapless.engine.field_expiry cimport EXPIRY_BYTES, FIELDS_NEVER, fields_add, fields_remove, load_expiry, packed_fields_due
 from gapless.engine.forest cimport ORDER_FIELD
-from gapless.engine.keyspace cimport FieldsDue, keyspace_record_key
+from gapless.engine.keyspace cimport FieldsDue, keyspace_record_key, keyspace_recorded
 from gapless.engine.record cimport (
     FIELDS_DUE_AT, FIELDS_DUE_BYTES, HASH_EXPIRIES, HASH_TABLE, TYPE_HASH, read_varint, varint_bytes, write_varint,
 )
@@ -199,6 +199,9 @@ cdef Status hash_put(Hash* h, const Field* field) noexcept nogil:
         free(element)
     if likely(status == STATUS_OK) and marks:
         collection_mark(&h.c, marks)
+    if unlikely(status != STATUS_OK) and h.c.tree != NULL and h.c.tree != &h.c.fresh:
+        # It may be due at another time all the same.
+        keyspace_recorded(h.c.keys, &h.c.v, h.c.key.data, h.c.key.size)
     return status
 
 
@@ -294,5 +297,7 @@ cdef bint hash_expire_fields(Keyspace* ks, const Value* v, int64_t deadline_ns) 
         walk.walking = False
         if h.c.tree.count > 0:
             status = change_due(&h.c, next_walk(&h.c, walk.walk_due) if walk.walk_due >= 0 else FIELDS_NEVER)
+            if not h.c.dirty:
+                keyspace_recorded(ks, &h.c.v, key.data, key.size)
     collection_close(&h.c)
     return status == STATUS_OK

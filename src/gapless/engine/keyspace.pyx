@@ -670,6 +670,13 @@ cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         effects_image(ks, v, key, key_bytes)
 
 
+cdef void keyspace_marked(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+    if v.trees != NULL:
+        keyspace_recorded(ks, v, key, key_bytes)
+    elif ks.effects != NULL and not effects_patch(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size, 0, 1, 1):
+        v.record.at[2] = ks.record_base
+
+
 cdef void keyspace_touched(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
     keyspace_recorded(ks, v, key, key_bytes)
     changed(ks, v.db, key, key_bytes, v.hash)

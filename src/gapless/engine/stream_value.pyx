@@ -513,6 +513,12 @@ cdef StreamId stream_last_entry(Stream* s) noexcept nogil:
 
 # ---- taking away
 
+cdef inline void note_moved(Stream* s, const StreamWalk* w) noexcept nogil:
+    """The block where the walk is was changed where it lies."""
+    if not w.in_tail:
+        tree_note(s.keys.forest, stream_tree(s, STREAM_TREE_BLOCKS), NOTE_PUT, w.block, <uint32_t>w.block_bytes, 0)
+
+
 cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
     cdef StreamHead* head
     cdef StreamWalk w
@@ -524,8 +530,6 @@ cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
     cdef Key key
     cdef bint in_tail, node_goes_on, there
     cdef uint8_t* moved = NULL
-    cdef const uint8_t* moved_block = NULL
-    cdef uint64_t moved_bytes = 0
     cdef Status status = STATUS_OK
     stream_walk(s, id, id, False, &w)
     found[0] = stream_next(&w, &entry)
@@ -543,10 +547,9 @@ cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
     else:
         if node_goes_on and entry.begins and w.block != block:
             # The node's next entry is in another block, and the first of its node from now on.
-            moved_block = w.block
-            moved_bytes = w.block_bytes
             moved = <uint8_t*>w.block + ID_BYTES
             moved[0] |= BLOCK_BEGINS
+            note_moved(s, &w)
         # A walk's place has no path to the root.
         separator_key(block, <uint32_t>block_bytes, &key)
         there = tree_find(s.keys.forest, stream_tree(s, STREAM_TREE_BLOCKS), &key, &place)
@@ -560,9 +563,8 @@ cdef Status stream_remove(Stream* s, StreamId id, bint* found) noexcept nogil:
         if status != STATUS_OK:
             if moved != NULL:
                 moved[0] &= ~<uint8_t>BLOCK_BEGINS
+                note_moved(s, &w)
             return status
-        if moved != NULL and not w.in_tail:
-            tree_note(s.keys.forest, stream_tree(s, STREAM_TREE_BLOCKS), NOTE_PUT, moved_block, <uint32_t>moved_bytes, 0)
     head.length -= 1
     if id_compare(id, head.node) >= 0:
         head.node_live -= 1
