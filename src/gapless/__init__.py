@@ -14,10 +14,14 @@ _STORE = {"Pipeline", "Store", "open"}
 _RECORDS = {"Records", "records"}
 _ERRORS = {
     "ClosedError",
+    "DamagedError",
+    "FormatError",
     "GaplessError",
     "JournalError",
+    "JournalWarning",
     "LockedError",
     "OutOfMemoryError",
+    "ReadOnlyError",
     "RecordsWarning",
     "ResponseError",
     "WrongTypeError",

@@ -19,8 +19,29 @@ class OutOfMemoryError(ResponseError, MemoryError):
     """`maxmemory` is reached and nothing may be evicted. Nothing was changed; reading and deleting go on."""
 
 
-class JournalError(GaplessError, NotImplementedError):
-    """A store that lasts was asked for; this version keeps its keys in memory only."""
+class JournalError(GaplessError):
+    """What was written may not last: the disk is full, or fails. The text says what was kept."""
+
+
+class DamagedError(GaplessError):
+    """A journal is not what was written; the text names file and offset. `gapless check` says more."""
+
+    def __init__(self, path: str, offset: int, what: str) -> None:
+        super().__init__(f"{path}, offset {offset}: {what}")
+        self.path = path
+        self.offset = offset
+
+
+class FormatError(GaplessError):
+    """A file was written in a format that this version does not know."""
+
+
+class ReadOnlyError(ResponseError):
+    """The store was opened for reading only."""
+
+
+class JournalWarning(UserWarning):
+    """A journal's end was torn, as a crash leaves it, and has been cut."""
 
 
 class ClosedError(GaplessError):

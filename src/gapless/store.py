@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import secrets
 import threading
+import warnings
+import weakref
 from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, NoReturn
-from weakref import WeakSet
 
 from gapless.engine.engine import Engine
 from gapless.engine.settings import POLICIES
 from gapless.engine.store_core import StoreCore
-from gapless.errors import JournalError
+from gapless.errors import JournalError, JournalWarning
 from gapless.methods import Methods
 from gapless.pipeline import Pipeline
 from gapless.views import Views
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis as AsyncRedis
 
     from gapless.bridge import Peer
+    from gapless.journal.journal import Journal
+    from gapless.journal.survey import Progress
     from gapless.server.server import Server
 
 
@@ -64,9 +68,12 @@ class _Values(ValuesView[bytes]):
 class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ignore[misc]  # keys() is redis-py's
     """Keys and values in this process. See `gapless.open`. Safe from several threads."""
 
-    def __init__(self, engine: Engine, options: dict[str, str]) -> None:
+    def __init__(self, engine: Engine, options: dict[str, str], journal: Journal | None = None) -> None:
         super().__init__(engine)
         self._engine = engine
+        self._journal = journal
+        # What was not closed is closed when the store goes, or the program ends.
+        self._finalizer = weakref.finalize(self, journal.close) if journal is not None else None
         self._options = options
         self._server: Server | None = None
         self._serving = threading.Lock()
@@ -167,6 +174,41 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
         """Commands to be run together; with `transaction`, none of anybody else's runs in between."""
         return Pipeline(self, transaction)
 
+    # ---- what lasts
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Store]:
+        """What is done in the block is seen by others, and comes back after a crash, whole or not at all.
+
+        Other threads wait meanwhile. An exception ends the block; what was done before it stays done, as in
+        Redis.
+        """
+        # Not by exclusively(): the block is the caller's.
+        self.enter_exclusively()
+        try:
+            yield self
+        finally:
+            self.leave_exclusively()
+
+    def sync(self) -> None:
+        """All that was written is on disk when it returns; nothing to do without a path. JournalError."""
+        self.exclusively(lambda: None)
+        if self._journal is not None:
+            self._journal.sync()
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy of the store, as it is now, to a directory that is new or empty.
+
+        Others go on meanwhile. `open(path)` opens it. Files that nothing is written to any more are hard
+        links where that is possible. JournalError for a store in memory only, FileExistsError, OSError.
+        """
+        if self._journal is None:
+            raise JournalError("the store is in memory only: open it with a path")
+        self.exclusively(lambda: None)
+        from gapless.journal.backup import backup
+
+        backup(self._journal, os.fspath(path))
+
     def stats(self) -> dict[str, int | float]:
         """What the engine counts: bytes, keys, hits, the cleaner's work, the longest background slice."""
         return self.counters()
@@ -212,7 +254,7 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
 
         config = Config()
         config.load([part for name, value in self._options.items() for part in (f"--{name}", value)])
-        server = Server(self._engine, config)
+        server = Server(self._engine, config, self._journal)
         self._engine.server = server
         self._engine.load_commands(COMMANDS)
         self._server = server
@@ -253,12 +295,18 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
             # They refer to each other: so the memory goes at once, not when the collector next runs.
             self._server = None
             self._engine.server = self._engine.on_cron = None
+            if self._finalizer is not None:
+                self._finalizer()
 
     def disown(self) -> None:
         """In the child of a fork: closes its copies of the sockets; every later call raises ClosedError."""
         self._serving = threading.Lock()
         self._thread = None
         super().disown()
+        if self._journal is not None:
+            assert self._finalizer is not None
+            self._finalizer.detach()
+            self._journal.disown()
 
     def __enter__(self) -> Store:
         return self
@@ -274,7 +322,7 @@ class Store(StoreCore, Methods, Views, MutableMapping[Any, bytes]):  # type: ign
 
 # A child of os.fork() has a copy of the store and none of its threads: it is told so when it uses the copy.
 # The fork waits until nobody is in a store, so that the copies are whole and can be freed.
-_open_stores: WeakSet[Store] = WeakSet()
+_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
 _held = threading.local()
 
 
@@ -309,23 +357,36 @@ os.register_at_fork(
 )
 
 
+SYNC = ("everysec", "always", "never")
+
+
 def open(  # noqa: A001
-    path: str | None = None,
+    path: str | os.PathLike[str] | None = None,
     *,
     maxmemory: int = 0,
     policy: str = "noeviction",
     databases: int = 16,
     ordered_keys: bool = False,
+    sync: str = "everysec",
+    readonly: bool = False,
+    progress: Progress | None = None,
 ) -> Store:
-    """A new store in memory.
+    """A store in memory, new; or with a `path`, a directory, one that lasts: what it held is there again.
 
     `maxmemory` bounds, in bytes, what keys and values take, holes and index included (0: no limit); at the
     limit `policy`, named as in redis.conf, says what is evicted. `ordered_keys`: keep the keys in order as
-    well, for `range` and `prefix`. JournalError for a `path`: stores that last
-    are yet to come. TypeError and ValueError name the argument that is wrong.
+    well, for `range` and `prefix`.
+
+    With a path every change is with the system when a method returns, so that the end of the process loses
+    nothing; `sync` says when it is on disk, which the end of the machine asks for: "always" before the method
+    returns, "everysec" a second later at most, "never" when the system likes. `readonly`: nothing is
+    written, not even a lock, and changes raise ReadOnlyError. `progress` is called with bytes read and bytes
+    in all while the store is read; O(bytes).
+
+    TypeError and ValueError name the argument that is wrong. LockedError names the process that has the
+    directory open; DamagedError and FormatError file and offset of what can't be read; OSError.
+    JournalWarning when a crash had torn the end.
     """
-    if path is not None:
-        raise JournalError("this version keeps keys in memory only: call gapless.open() without a path")
     for name, number in (("maxmemory", maxmemory), ("databases", databases)):
         if not isinstance(number, int):
             raise TypeError(f"{name} must be an int, not {type(number).__name__}: {number!r}")
@@ -335,7 +396,12 @@ def open(  # noqa: A001
         raise ValueError(f"databases must be from 1 to 16, not {databases}")
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+    if sync not in SYNC:
+        raise ValueError(f"sync must be one of {', '.join(SYNC)}, not {sync!r}")
+    if readonly and path is None:
+        raise ValueError("readonly needs a path: a store in memory would be empty for ever")
     engine = Engine(databases=databases, seed=secrets.randbits(64))
+    journal = None if path is None else _open_journal(engine, os.fspath(path), sync, readonly, progress)
     engine.configure(maxmemory=maxmemory)
     engine.set_policy(policy)
     engine.configure(ordered_keys=ordered_keys)
@@ -346,4 +412,28 @@ def open(  # noqa: A001
         "ordered-keys": "yes" if ordered_keys else "no",
         "port": "0",
     }
-    return Store(engine, options)
+    if journal is not None:
+        fsync = "no" if sync == "never" else sync
+        options |= {"appendonly": "yes", "appendfsync": fsync, "dir": journal.path}
+    return Store(engine, options, journal)
+
+
+def _open_journal(
+    engine: Engine, path: str, sync: str, readonly: bool, progress: Progress | None
+) -> Journal | None:
+    from gapless.engine.journal_core import JournalCore
+    from gapless.journal.journal import Journal
+    from gapless.journal.recovery import recover
+
+    if readonly:
+        core = JournalCore(engine)
+        recover(core, path, progress)
+        core.refuse("READONLY the store was opened with readonly=True")
+        return None
+
+    def say(text: str) -> None:
+        warnings.warn(f"{path}: {text}", JournalWarning, stacklevel=1)
+
+    journal = Journal(engine, path, policy=sync, say=say)
+    journal.open(progress)
+    return journal

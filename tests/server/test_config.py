@@ -163,7 +163,7 @@ def test_what_means_nothing_here_is_a_warning(conf: Path) -> None:
         ("port abc", "argument couldn't be parsed into an integer"),
         ("port 65536", "argument must be between 0 and 65535 inclusive"),
         ('save "1 2', "Unbalanced quotes in configuration line"),
-        ("appendonly yes", "gapless does not have this"),
+        ("cluster-enabled yes", "gapless does not have this"),
         ("rename-command FLUSHALL x", "gapless does not have this"),
         ("replicaof 127.0.0.1 6380", "gapless does not have this"),
         ("tls-port 6380", "gapless does not have this"),

@@ -46,7 +46,11 @@ WRONG: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     ),
     (lambda s: gapless.open(policy="lru"), ValueError, r"policy must be one of noeviction, .* not 'lru'"),
     (lambda s: gapless.open(databases=17), ValueError, r"databases must be from 1 to 16, not 17"),
-    (lambda s: gapless.open("file"), gapless.JournalError, r"call gapless.open\(\) without a path"),
+    (lambda s: gapless.open("/dev/null/data"), NotADirectoryError, r"/dev/null/data"),
+    (lambda s: gapless.open("d", sync="often"), ValueError, r"sync must be one of everysec, .* not 'often'"),
+    (lambda s: gapless.open(readonly=True), ValueError, r"readonly needs a path"),
+    (lambda s: gapless.open("nosuch", readonly=True), FileNotFoundError, r"nosuch"),
+    (lambda s: s.backup("copy"), gapless.JournalError, r"in memory only: open it with a path"),
 ]
 
 

@@ -209,11 +209,6 @@ def test_closed() -> None:
             use()
 
 
-def test_a_path_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="memory only"):
-        gapless.open("data.gapless")
-
-
 def test_keys_in_order() -> None:
     with gapless.open(ordered_keys=True) as store:
         names = [*sorted(f"user:{number}".encode() for number in range(1000)), b"z"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gapless.commands.handlers import acl, configure, databases, introspect
 from gapless.commands.handlers.container import container, help_text
 from gapless.commands.row import Arg, Command
-from gapless.server import debug, lolwut, monitor, shutdown
+from gapless.server import debug, lolwut, monitor, persistence, shutdown
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -77,6 +77,15 @@ COMMANDS: tuple[Command, ...] = (
                 flags="noscript loading stale",
             ),
         ),
+    ),
+    Command(
+        "bgrewriteaof",
+        "server",
+        "1.0.0",
+        arity=1,
+        handler=persistence.bgrewriteaof,
+        summary="Writes all that is live to the journal again, and drops what was before it.",
+        flags="admin noscript no_async_loading",
     ),
     Command(
         "command",

@@ -3,6 +3,7 @@
 Command rows come from the table in gapless.commands (plain Python data); the compiled side keeps one C struct a row.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from gapless.engine.journal cimport Journal
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.reply cimport Reply
 
@@ -134,6 +135,8 @@ cdef struct ErrorCount:
 cdef struct Dispatch:
     # What dispatch needs to know of one engine.
     Keyspace* keys
+    Journal* journal
+    const char* writes_refused  # the error that commands which write are answered; NULL: they may
     void* engine               # the Engine object, borrowed
     Command* commands
     uint32_t command_count     # subcommands included

@@ -25,6 +25,8 @@ cdef enum ClientState:
     CLIENT_DOOMED = 8          # will be freed at the end of the turn
     CLIENT_PAUSED = 16         # CLIENT PAUSE holds its next request back
     CLIENT_DEAF = 32           # its socket is not read, for as long as it is paused or blocked
+    CLIENT_HELD = 64           # its replies wait until what it wrote is in the journal
+    CLIENT_IGNORED = 128       # of its socket nothing is asked, for as long as it is held
 
 
 cdef struct Clients           # below
@@ -44,6 +46,8 @@ cdef struct Client:
     Client* next
     Client* previous
     Client* touched_next
+    Client* held_next
+    uint64_t wrote_batch       # the journal's batch that it wrote to last
     uint64_t bytes_in
     uint64_t bytes_out
     uint64_t commands
@@ -77,6 +81,7 @@ cdef struct Clients:
     Client* first
     uint32_t count
     Client* touched            # those of the batch, and those that others wrote to
+    Client* held               # those whose replies wait for the journal
     bint any_doomed
     uint8_t* spare_replies[SPARE_REPLIES]  # output buffers between uses
     int spare_count
@@ -111,7 +116,10 @@ cdef void clients_check(Clients* clients) noexcept nogil
 cdef void client_check_output(Client* client) noexcept nogil
 # Asks the system for the events the client's state calls for.
 cdef void client_ask(Client* client) noexcept nogil
+# Sends what it takes; nothing as long as the journal has not what it wrote: then it is held.
 cdef void client_send(Client* client) noexcept nogil
+# Takes it from the held when the journal has what it wrote; whether it did.
+cdef bint client_release(Client* client) noexcept nogil
 
 
 # Closes the client at the end of the turn. Lock held.

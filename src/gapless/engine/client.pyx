@@ -10,6 +10,7 @@ from gapless.engine.call cimport (
     Dispatch, Session)
 from gapless.engine.client_memory cimport client_count, client_uncount
 from gapless.engine.dispatch cimport monitor_remove
+from gapless.engine.journal cimport SYNC_ALWAYS, journal_settled, journal_wake_keeper
 from gapless.engine.reply cimport Reply, reply_free, reply_init
 from gapless.engine.resp cimport partial_free
 from gapless.engine.sockets cimport (
@@ -47,6 +48,7 @@ cdef void clients_close(Clients* clients) noexcept nogil:
     while clients.first != NULL:
         _free(clients.first)
     clients.touched = NULL
+    clients.held = NULL
     for i in range(clients.spare_count):
         free(clients.spare_replies[i])
     clients.spare_count = 0
@@ -111,8 +113,18 @@ cdef void clients_accept(Clients* clients, int listener) noexcept nogil:
             client_doom(c)
 
 
+cdef void _leave_held(Client* c) noexcept nogil:
+    cdef Client** link = &c.clients.held
+    while link[0] != c:
+        link = &link[0].held_next
+    link[0] = c.held_next
+    c.state &= ~<uint32_t>CLIENT_HELD
+
+
 cdef void _free(Client* c) noexcept nogil:
     cdef Clients* clients = c.clients
+    if c.state & CLIENT_HELD:
+        _leave_held(c)
     if c.session.flags & SESSION_MONITOR:
         monitor_remove(clients.dispatch, &c.session)
     transactions_forget(clients.dispatch, &c.session)
@@ -173,7 +185,7 @@ cdef inline void _give_reply_buffer(Client* c) noexcept nogil:
 
 
 cdef void client_ask(Client* c) noexcept nogil:
-    gapless_epoll(c.clients.epoll_fd, EPOLL_CTL_MOD, c.fd,
+    gapless_epoll(c.clients.epoll_fd, EPOLL_CTL_MOD, c.fd, 0 if c.state & CLIENT_IGNORED else
                   (EPOLLRDHUP if c.state & CLIENT_DEAF else EPOLLIN) | (EPOLLOUT if c.state & CLIENT_WANTS_WRITE else 0), c)
 
 
@@ -195,9 +207,39 @@ cdef void client_check_output(Client* c) noexcept nogil:
         c.soft_since_ms = 0
 
 
+cdef bint client_release(Client* c) noexcept nogil:
+    if c.wrote_batch > journal_settled(c.clients.dispatch.journal):
+        return False
+    _leave_held(c)
+    if c.state & CLIENT_IGNORED:
+        c.state &= ~<uint32_t>CLIENT_IGNORED
+        client_ask(c)
+    client_send(c)
+    client_count(c)
+    return True
+
+
+cdef bint _hold(Client* c) noexcept nogil:
+    cdef Clients* clients = c.clients
+    if c.state & CLIENT_HELD:
+        return True
+    if likely(c.wrote_batch <= journal_settled(clients.dispatch.journal)):
+        return False
+    c.state |= CLIENT_HELD
+    c.held_next = clients.held
+    clients.held = c
+    if c.state & CLIENT_WANTS_WRITE:
+        c.state |= CLIENT_IGNORED
+        client_ask(c)
+    return True
+
+
 cdef void client_send(Client* c) noexcept nogil:
     cdef Clients* clients = c.clients
     cdef ssize_t n
+    if unlikely(c.wrote_batch != 0) and _hold(c):
+        client_check_output(c)
+        return
     if c.reply.length > c.reply.sent and not c.state & CLIENT_DOOMED:
         n = send(c.fd, c.reply.data + c.reply.sent, c.reply.length - c.reply.sent, MSG_NOSIGNAL | MSG_DONTWAIT)
         clients.stats.writes += 1
@@ -248,6 +290,8 @@ cdef void clients_flush(Clients* clients) noexcept nogil:
             client_send(c)
         client_count(c)
         c = following
+    if unlikely(clients.held != NULL) and clients.dispatch.journal.policy == SYNC_ALWAYS:
+        journal_wake_keeper(clients.dispatch.journal)
 
 
 cdef void clients_check(Clients* clients) noexcept nogil:

@@ -230,6 +230,13 @@ cdef bint _refused(Dispatch* d, Call* call, const Command* c) noexcept nogil:
     return True
 
 
+cdef bint _is_write(const Session* session, const Command* c) noexcept nogil:
+    """PING is one too, as in Redis: whoever asks whether all is well is to hear that it is not."""
+    if c.flags & COMMAND_WRITE or (c.flags & COMMAND_NOT_QUEUED and session.multi_flags & COMMAND_WRITE and c.name[0] == c'e'):
+        return True
+    return c.name_size == 4 and memcmp(c.name, b"ping", 4) == 0
+
+
 cdef void _reject_unknown(Dispatch* d, Call* call) noexcept nogil:
     cdef char text[640]
     cdef char args[320]
@@ -502,6 +509,12 @@ cdef void _execute_checked(Dispatch* d, Call* call) noexcept nogil:
         if unlikely(not keyspace_make_room(d.keys, size if size > ROOM_BYTES_MIN else ROOM_BYTES_MIN)):
             _reject_text(d, call, b"OOM command not allowed when used memory > 'maxmemory'.")
             return
+    if unlikely(d.writes_refused != NULL) and _is_write(session, c):
+        _reject_text(d, call, d.writes_refused)
+        return
+    if unlikely(d.keys.loading) and not c.flags & COMMAND_LOADING:
+        _reject_text(d, call, b"LOADING Redis is loading the dataset in memory")
+        return
     if unlikely(session.flags & SESSION_MULTI) and not c.flags & COMMAND_NOT_QUEUED:
         d.queue(call)
         return

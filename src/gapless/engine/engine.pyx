@@ -13,11 +13,13 @@ from gapless.engine.base cimport INVARIANT, clock_ticks
 from gapless.engine.blocked cimport blocked_abandon, blocked_attach, blocked_detach, blocked_serve, blocked_unblock
 from gapless.engine.call cimport SESSION_BLOCKED, Arg, Call
 from gapless.engine.client cimport CLIENT_DOOMED, Client
+from gapless.engine.commit cimport commit
 from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.forest cimport forest_reclaim
 from gapless.engine.hash_value cimport hash_expire_fields
+from gapless.engine.journal cimport SYNC_ALWAYS, journal_await, journal_free, journal_new, journal_settled
 from gapless.engine.keyspace cimport (
     DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_field_ttl, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
@@ -34,6 +36,7 @@ from gapless.engine.statistics cimport (
 from gapless.engine.transactions cimport transactions_attach, transactions_detach, transactions_flushing
 
 import gapless.engine
+from gapless.errors import JournalError
 
 logger = logging.getLogger("gapless.engine")
 
@@ -93,6 +96,12 @@ cdef void _on_slow(Call* call, uint64_t ticks) noexcept with gil:
     (<Engine>call.engine).slow.note(call, ticks)
 
 
+cdef void _on_settled(void* at) noexcept nogil:
+    cdef Loop* loop = <Loop*>at
+    if loop.clients.held != NULL or loop.dispatch.journal.mark_due:
+        loop_wake(loop)
+
+
 cdef int _cron(void* at) noexcept with gil:
     cdef Engine engine = <Engine>at
     try:
@@ -122,22 +131,27 @@ cdef class Engine:
             raise MemoryError("the system refuses the address range")
         self.keys.fields.expire = hash_expire_fields
         self.dispatch = dispatch_new(self.keys, <void*>self)
+        self.dispatch.journal = journal_new(self.keys)
         self.dispatch.python = _call_python
         self.dispatch.on_slow = _on_slow
         blocked_attach(self.dispatch)
         transactions_attach(self.dispatch)
         self.loop = loop_new(self.dispatch, &self.lock)
         self.loop.clients.on_close = session_ended
+        self.dispatch.journal.on_settled = _on_settled
+        self.dispatch.journal.on_settled_context = <void*>self.loop
         self.slow = SlowCommands()
         self.slow.dispatch = self.dispatch
         keyspace_tick(self.keys)
 
     def __dealloc__(self):
         if self.loop != NULL:
+            self.dispatch.journal.on_settled = NULL
             loop_free(self.loop)
         if self.dispatch != NULL:
             transactions_detach(self.dispatch)
             blocked_detach(self.dispatch)
+            journal_free(self.dispatch.journal)
             dispatch_free(self.dispatch)
         if self.keys != NULL:
             keyspace_free(self.keys)
@@ -154,6 +168,21 @@ cdef class Engine:
             self.commands = commands
         finally:
             self.leave()
+
+    cdef uint64_t commit_batch(self) noexcept:
+        cdef uint64_t batch = self.dispatch.journal.batch
+        if commit(self.dispatch) or self.dispatch.journal.policy == SYNC_ALWAYS or self.dispatch.journal.sync_errno:
+            return batch
+        return 0
+
+    cdef int settle(self, uint64_t batch) except -1:
+        cdef int failed = self.dispatch.journal.write_errno
+        if not failed and journal_settled(self.dispatch.journal) < batch:
+            with nogil:
+                failed = journal_await(self.dispatch.journal, batch)
+        if failed:
+            raise JournalError(f"the change is in memory only, and will be written when it can be: {os.strerror(failed)}")
+        return 0
 
     cdef void serve_blocked(self) noexcept:
         keyspace_tick(self.keys)

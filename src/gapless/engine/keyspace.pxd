@@ -152,6 +152,7 @@ cdef struct Keyspace:
     Effects* effects                    # NULL: nothing is recorded
     uint64_t seed                       # of the hash
     int64_t now_ms                      # the command's time; keyspace_tick() renews it
+    bint loading                        # what files hold is being put in: nothing is reaped, cleaned or given back meanwhile
     int64_t clock_override_ms           # tests: when not 0, the time
     uint32_t access_seconds             # the time, for access fields (see access.pxd)
     uint32_t access_shift               # what a stamp is ahead of the time, in its unit

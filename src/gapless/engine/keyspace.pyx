@@ -953,7 +953,10 @@ cdef bint keyspace_make_room(Keyspace* ks, uint64_t n) noexcept nogil:
 
 
 cdef int64_t keyspace_background(Keyspace* ks, int64_t budget_ns, bint idle) noexcept nogil:
-    cdef int64_t used = cleaner_background(ks, budget_ns, idle)
+    cdef int64_t used
+    if unlikely(ks.loading):
+        return 0
+    used = cleaner_background(ks, budget_ns, idle)
     if GAPLESS_DEBUG and used > 0 and ks.cleaner.slices % SLICES_PER_AUDIT == 0:
         INVARIANT(audit(ks) == NULL)
     return used

@@ -11,10 +11,11 @@ from gapless.engine.call cimport (
 from gapless.engine.blocked cimport blocked_expire, blocked_next_deadline_ms, blocked_serve
 from gapless.engine.cleaner cimport cleaner_has_work
 from gapless.engine.client cimport (
-    CLIENT_AGAIN, CLIENT_DEAF, CLIENT_DOOMED, CLIENT_IN_BATCH, CLIENT_PAUSED, CLIENT_WANTS_WRITE, REPLY_BYTES,
-    Client, client_ask, client_check_output, client_doom, client_drop_query, client_send, client_touch,
+    CLIENT_AGAIN, CLIENT_DEAF, CLIENT_DOOMED, CLIENT_HELD, CLIENT_IGNORED, CLIENT_IN_BATCH, CLIENT_PAUSED, CLIENT_WANTS_WRITE, REPLY_BYTES,
+    Client, client_ask, client_check_output, client_doom, client_drop_query, client_release, client_send, client_touch,
     clients_accept, clients_check, clients_close, clients_flush, clients_free_doomed, clients_init)
 from gapless.engine.client_memory cimport client_count, client_memory_bound, client_memory_measured
+from gapless.engine.commit cimport commit, commit_due
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find
 from gapless.engine.keyspace cimport (
     keyspace_background, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_tick)
@@ -32,6 +33,7 @@ cdef enum:
     AREA_BYTES = 1 << 19
     READ_AHEAD_MAX = 1 << 24   # most that is asked for at a time
     SEND_EARLY = 1 << 20       # replies of this size are sent before the batch is through
+    COMMIT_BYTES = 1 << 20     # of effects, after which the journal does not wait for the batch's end
     BUSY_SLICE_MIN_NS = 20000
     BETWEEN_SLICE_NS = 50000   # while no client waits for it, but one did just now
     BETWEEN_NS = 10000000      # how long "just now" is
@@ -143,6 +145,8 @@ cdef inline void _bound_output(Loop* loop, Client* c) noexcept nogil:
     """After a command that may have left much to be sent, or to be kept."""
     if unlikely(c.reply.length > REPLY_BYTES or c.session.multi_bytes != 0):
         if c.reply.length - c.reply.sent > SEND_EARLY:
+            if commit_due(loop.dispatch):
+                commit(loop.dispatch)
             if c.state & CLIENT_WANTS_WRITE:
                 client_check_output(c)
             else:
@@ -158,6 +162,7 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
     cdef Call call
     cdef Dispatch* d = loop.dispatch
     cdef int count = loop.entry_count
+    cdef uint64_t gathered
     if count > 2:
         for i in range(count):
             e = &loop.entries[i]
@@ -181,7 +186,12 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
         call.argc = e.argc
         call.hash = e.hash
         call.size = e.size
+        gathered = d.keys.effects.length if d.keys.effects != NULL else 0
         dispatch_execute(d, &call)
+        if d.keys.effects != NULL and d.keys.effects.length != gathered:
+            c.wrote_batch = d.journal.batch
+            if unlikely(d.keys.effects.length > COMMIT_BYTES):
+                commit(d)
         if likely(not c.session.flags & SESSION_BLOCKED):
             c.commands += 1
             _bound_output(loop, c)
@@ -193,6 +203,8 @@ cdef void _run_batch(Loop* loop) noexcept nogil:
     loop.entry_count = 0
     loop.stats.batches += 1
     pool_reset(&loop.pool)
+    if commit_due(d):
+        commit(d)
     clients_flush(&loop.clients)
     _pay(loop)
 
@@ -306,6 +318,9 @@ cdef void _on_unblocked(Dispatch* d, Session* session) noexcept nogil:
             gapless_signal(session.wake_fd)
         return
     c.commands += 1
+    if d.keys.effects != NULL:
+        # Whether it was this command that wrote is not known here, nor worth knowing.
+        c.wrote_batch = d.journal.batch
     _bound_output(loop, c)
     _hear_again(c)
     if c.query != NULL and not c.state & CLIENT_AGAIN:
@@ -445,7 +460,7 @@ cdef void _go_on(Loop* loop) noexcept nogil:
             if c.state & CLIENT_DOOMED or c.session.flags & SESSION_CLOSE_AFTER_REPLY:
                 c.state &= ~<uint32_t>CLIENT_AGAIN
                 continue
-        if c.query == NULL or c.session.flags & SESSION_BLOCKED:
+        if c.query == NULL or c.session.flags & SESSION_BLOCKED or c.state & CLIENT_HELD:
             c.state &= ~<uint32_t>CLIENT_AGAIN
             continue
         _parse_own(loop, c)
@@ -453,6 +468,18 @@ cdef void _go_on(Loop* loop) noexcept nogil:
     if count:
         memmove(loop.again, loop.again + count, (loop.again_count - count) * sizeof(Client*))
         loop.again_count -= count
+
+
+cdef void _release_held(Loop* loop) noexcept nogil:
+    """Clients of which the journal has by now what they wrote."""
+    cdef Client* c = loop.clients.held
+    cdef Client* following
+    while c != NULL:
+        following = c.held_next
+        if client_release(c) and c.query != NULL and not c.state & (CLIENT_AGAIN | CLIENT_DOOMED):
+            c.state |= CLIENT_AGAIN
+            _remember(loop, c)
+        c = following
 
 
 # ---- time
@@ -527,8 +554,17 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             if unlikely(event.events & EPOLLOUT):
                 client_send(c)
                 client_count(c)
-            if event.events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+            if unlikely(c.state & CLIENT_HELD):
+                # What it sends stays with the system until it has its replies.
+                if event.events & (EPOLLERR | EPOLLHUP):
+                    client_doom(c)
+                elif event.events & (EPOLLIN | EPOLLRDHUP) and not c.state & CLIENT_IGNORED:
+                    c.state |= CLIENT_IGNORED
+                    client_ask(c)
+            elif event.events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
                 _read(loop, c)
+        if unlikely(loop.clients.held != NULL):
+            _release_held(loop)
         if loop.again_count:
             if loop.pause_until_ms != 0 and d.keys.now_ms >= loop.pause_until_ms:
                 loop.pause_until_ms = 0
@@ -565,6 +601,9 @@ cdef void loop_run(Loop* loop) noexcept nogil:
             _cron(loop)
             if loop.clients.any_doomed:
                 _free_doomed(loop)
+        if unlikely(commit_due(d)):
+            # What was evicted, and what was done in Python.
+            commit(d)
         lock_leave(loop.lock)
     # Not before the first turn: who stops a thread that has not come here yet waits for its end.
     loop.stopping = False

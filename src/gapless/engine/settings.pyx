@@ -103,6 +103,8 @@ cdef int settings_set(Loop* loop, SlowCommands slow, str name, object value) exc
         loop.dispatch.protected_allowed = {"no": ALLOWED_NOBODY, "local": ALLOWED_LOCAL, "yes": ALLOWED_ALL}[value]
     elif name == "ordered_keys":
         ordered_switch(ks, value)
+    elif name == "loading":
+        ks.loading = value
     elif name == "clock_ms":
         ks.clock_override_ms = value
     else:

@@ -32,6 +32,8 @@ cdef enum Closed:
 
 # What redis-py sends for it.
 cdef object as_bytes(object value)
+# The exception for an error reply, without the '-' before it.
+cdef object error_of(str message)
 cdef int raise_closed(int why) except -1
 cdef int raise_status(Status status) except -1
 cdef int raise_wrong_type() except -1
@@ -66,6 +68,8 @@ cdef class StoreAccess:
     cdef uint64_t credit_until     # log.bytes_appended up to which room has been made
     cdef list collected
 
+    # Leaves, and raises why nothing may be written.
+    cdef int refuse(self) except -1
     cdef void background_slice(self) noexcept
     cdef bint make_room(self, uint64_t n) noexcept
 
@@ -78,9 +82,18 @@ cdef class StoreAccess:
             raise_closed(self.closed)
         return 0
 
-    cdef inline void leave(self) noexcept:
+    cdef inline int leave(self) except -1:
+        """JournalError when what was done since enter() may not last."""
         if self.engine is not None:
             self.engine.leave()
+        return 0
+
+    cdef inline int enter_to_write(self) except -1:
+        """enter() for a change. JournalError while the journal can't take it, ReadOnlyError."""
+        self.enter()
+        if self.engine is not None and unlikely(self.engine.dispatch.writes_refused != NULL):
+            self.refuse()
+        return 0
 
     cdef inline bint find(self, const Text* key, uint64_t hash, int how, Value* v) noexcept:
         """keyspace_find() at the present time: the clock is read only for a key whose time may have come."""

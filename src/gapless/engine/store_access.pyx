@@ -7,7 +7,7 @@ from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
     keyspace_background, keyspace_free, keyspace_make_room, keyspace_new, keyspace_tick)
 
-from gapless.errors import ClosedError, OutOfMemoryError, ResponseError, WrongTypeError
+from gapless.errors import ClosedError, JournalError, OutOfMemoryError, ReadOnlyError, ResponseError, WrongTypeError
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow)
@@ -17,6 +17,7 @@ cdef enum:
     BACKGROUND_NS = 200000
     CREDIT_BYTES = 4096             # made room for ahead, so that not every small write asks about maxmemory
 
+cdef dict _ERRORS = {"OOM": OutOfMemoryError, "WRONGTYPE": WrongTypeError, "MISCONF": JournalError, "READONLY": ReadOnlyError}
 cdef int64_t MILLISECONDS_MAX = <int64_t>1 << 62
 
 
@@ -29,6 +30,11 @@ cdef object as_bytes(object value):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"keys and values must be bytes, str, int or float, not {type(value).__name__}: {value!r}")
     return repr(value).encode()
+
+
+cdef object error_of(str message):
+    cdef object kind = _ERRORS.get(message.partition(" ")[0], ResponseError)
+    return kind(message)
 
 
 cdef int raise_closed(int why) except -1:
@@ -100,6 +106,11 @@ cdef class StoreAccess:
     def __dealloc__(self):
         if self.owns:
             keyspace_free(self.ks)
+
+    cdef int refuse(self) except -1:
+        cdef str why = self.engine.dispatch.writes_refused.decode()
+        self.leave()
+        raise error_of(why)
 
     cdef void background_slice(self) noexcept:
         keyspace_tick(self.ks)

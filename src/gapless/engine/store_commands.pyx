@@ -12,9 +12,9 @@ from gapless.engine.call cimport SESSION_BLOCKED, Command
 from gapless.engine.engine cimport Engine
 from gapless.engine.reply cimport Reply, reply_free
 from gapless.engine.session cimport Session
-from gapless.engine.store_access cimport Text, text_of
+from gapless.engine.store_access cimport Text, error_of, text_of
 
-from gapless.errors import OutOfMemoryError, ResponseError, WrongTypeError
+from gapless.errors import GaplessError
 
 cdef enum:
     ARGS_ON_STACK = 32
@@ -22,15 +22,6 @@ cdef enum:
 
 
 # ---- replies
-
-cdef object error_of(const uint8_t* text, Py_ssize_t n):
-    cdef str message = PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
-    if message.startswith("OOM "):
-        return OutOfMemoryError(message)
-    if message.startswith("WRONGTYPE "):
-        return WrongTypeError(message)
-    return ResponseError(message)
-
 
 cdef object read_value(const uint8_t** at, const uint8_t* stop):
     """The RESP2 reply at `at`, which moves behind it. An error is an exception, not raised."""
@@ -43,7 +34,7 @@ cdef object read_value(const uint8_t** at, const uint8_t* stop):
     if kind == c'+':
         return PyBytes_FromStringAndSize(<const char*>line, end - line)
     if kind == c'-':
-        return error_of(line, end - line)
+        return error_of(PyBytes_FromStringAndSize(<const char*>line, end - line).decode("utf-8", "replace"))
     INVARIANT(parse_int64(line, end - line, &n))
     if kind == c':':
         return n
@@ -78,7 +69,7 @@ cdef object read_reply(Reply* reply):
             reply_free(&taken)
     if unlikely(reply.room > REPLY_ROOM_KEPT):
         reply_free(reply)
-    if unlikely(isinstance(value, ResponseError)):
+    if unlikely(isinstance(value, GaplessError)):
         raise value
     return value
 

@@ -29,6 +29,14 @@ cdef class StoreCore(StoreLists):
         finally:
             self.leave()
 
+    def enter_exclusively(self):
+        """No other thread uses the store until leave_exclusively(); may be nested."""
+        self.enter()
+
+    def leave_exclusively(self):
+        """Ends enter_exclusively(). JournalError when what was done meanwhile may not last."""
+        self.leave()
+
     def close(self):
         """Ends the use of the store; every call after it raises ClosedError. Its memory goes with its last reference."""
         if self.engine is not None:

@@ -27,7 +27,7 @@ cdef class StoreKeys(StoreAccess):
         cdef Text key
         cdef bint gone
         name = text_of(name, &key)
-        self.enter()
+        self.enter_to_write()
         keyspace_tick(self.ks)
         gone = keyspace_delete(self.ks, self.database, key.data, key.size, self.hash(&key))
         self.leave()
@@ -46,7 +46,7 @@ cdef class StoreKeys(StoreAccess):
     def delete(self, *names):
         """Deletes keys; how many were there. O(1) each, whatever their size."""
         cdef Py_ssize_t n = 0
-        self.enter()
+        self.enter_to_write()
         try:
             for name in names:
                 n += self.remove(name)
@@ -83,7 +83,7 @@ cdef class StoreKeys(StoreAccess):
         if how & CONDITION_GT and how & CONDITION_LT:
             raise ResponseError("ERR GT and LT options at the same time are not compatible")
         name = text_of(name, &key)
-        self.enter()
+        self.enter_to_write()
         try:
             keyspace_tick(self.ks)
             if relative:
@@ -136,7 +136,7 @@ cdef class StoreKeys(StoreAccess):
         cdef Status status = STATUS_OK
         cdef bint done = False
         name = text_of(name, &key)
-        self.enter()
+        self.enter_to_write()
         keyspace_tick(self.ks)
         self.room(key.size)
         if keyspace_find(self.ks, self.database, key.data, key.size, self.hash(&key), FIND_WRITE, &v) and v.expire_ms >= 0:
@@ -188,7 +188,7 @@ cdef class StoreKeys(StoreAccess):
         cdef Status status = STATUS_OK
         source = text_of(source, &key)
         destination = text_of(destination, &to)
-        self.enter()
+        self.enter_to_write()
         try:
             keyspace_tick(self.ks)
             if not keyspace_find(self.ks, self.database, key.data, key.size, self.hash(&key), FIND_WRITE, &v):
@@ -250,7 +250,7 @@ cdef class StoreKeys(StoreAccess):
 
     def flushdb(self, bint asynchronous=False):
         """Deletes all keys of the database: O(1) now, their memory in slices with the writes that follow."""
-        self.enter()
+        self.enter_to_write()
         if self.engine is not None:
             transactions_flushing(self.engine.dispatch, self.database, -1)
         keyspace_flush(self.ks, self.database)
@@ -259,7 +259,7 @@ cdef class StoreKeys(StoreAccess):
 
     def flushall(self, bint asynchronous=False):
         """Deletes all keys of all databases: O(1) now, their memory in slices with the writes that follow."""
-        self.enter()
+        self.enter_to_write()
         if self.engine is not None:
             transactions_flushing(self.engine.dispatch, -1, -1)
         keyspace_flush_all(self.ks)
@@ -268,7 +268,7 @@ cdef class StoreKeys(StoreAccess):
 
     def swapdb(self, int first, int second):
         """Lets two databases change places. O(1)."""
-        self.enter()
+        self.enter_to_write()
         if not (0 <= first < self.ks.databases and 0 <= second < self.ks.databases):
             self.leave()
             raise ResponseError("ERR DB index is out of range")

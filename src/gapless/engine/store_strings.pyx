@@ -51,7 +51,7 @@ cdef class StoreStrings(StoreKeys):
         cdef Status status
         name = text_of(name, &key)
         value = text_of(value, &data)
-        self.enter()
+        self.enter_to_write()
         status = self.put(&key, self.hash(&key), &data, EXPIRE_NEVER)
         self.leave()
         if unlikely(status != STATUS_OK):
@@ -76,7 +76,7 @@ cdef class StoreStrings(StoreKeys):
         cdef int64_t left = positive_ms(duration, unit, True, command)
         name = text_of(name, &key)
         value = text_of(value, &data)
-        self.enter()
+        self.enter_to_write()
         hash = self.hash(&key)
         # The bucket comes while the clock is read.
         keyspace_prefetch_bucket(self.ks, self.database, hash)
@@ -97,7 +97,7 @@ cdef class StoreStrings(StoreKeys):
         if ex is None and px is None and not (nx or xx or keepttl or get) and exat is None and pxat is None:
             name = text_of(name, &key)
             value = text_of(value, &data)
-            self.enter()
+            self.enter_to_write()
             status = self.put(&key, self.hash(&key), &data, EXPIRE_NEVER)
             self.leave()
             if unlikely(status != STATUS_OK):
@@ -125,7 +125,7 @@ cdef class StoreStrings(StoreKeys):
                 expire_ms = positive_ms(time, 1000 if i % 2 == 0 else 1, relative, b"set")
         name = text_of(name, &key)
         value = text_of(value, &data)
-        self.enter()
+        self.enter_to_write()
         try:
             keyspace_tick(self.ks)
             if expire_ms > 0 and relative:
@@ -173,7 +173,7 @@ cdef class StoreStrings(StoreKeys):
         cdef uint64_t hash, size = 0
         key = text_of(key, &text)
         value = text_of(value, &data)
-        self.enter()
+        self.enter_to_write()
         try:
             if not self.room(text.size + data.size):
                 raise_status(STATUS_FULL)
@@ -206,7 +206,7 @@ cdef class StoreStrings(StoreKeys):
         name = text_of(name, &key)
         value = text_of(value, &data)
         end = <uint64_t>offset + data.size
-        self.enter()
+        self.enter_to_write()
         try:
             if data.size and end <= VALUE_BYTES_MAX and not self.room(key.size + end):
                 raise_status(STATUS_FULL)
@@ -244,7 +244,7 @@ cdef class StoreStrings(StoreKeys):
             raise ResponseError("ERR value is not an integer or out of range")
         by = amount
         name = text_of(name, &key)
-        self.enter()
+        self.enter_to_write()
         try:
             if not self.room(key.size + sizeof(digits)):
                 raise_status(STATUS_FULL)
@@ -341,7 +341,7 @@ cdef class StoreStrings(StoreKeys):
             # A large value takes whole pages.
             room += len(name) + len(value) + (len(value) >> 5) + RECORD_OVERHEAD
             pairs.append((name, value))
-        self.enter()
+        self.enter_to_write()
         try:
             if not self.room(room):
                 raise_status(STATUS_FULL)

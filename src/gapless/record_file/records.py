@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from gapless.errors import ClosedError, GaplessError, RecordsWarning
+from gapless.file_lock import WriterLock
 from gapless.record_file.compaction import copy_live
 from gapless.record_file.hint import Delete, Hint, HintError, Stamp, identity, write_hint
-from gapless.record_file.lock import WriterLock
 from gapless.record_file.offset_index import OffsetIndex, StaleIndexError, can_be_found, checksum, same
 from gapless.record_file.source import Source
 

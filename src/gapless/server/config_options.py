@@ -166,17 +166,18 @@ OPTIONS = (
     # DUMP
     Option("rdbcompression", YES_NO, True),
     Option("sanitize-dump-payload", Enum("no", "yes", "clients"), "no", QUIET),
-    # files: there are none
+    # files
     Option("save", SavePoints(), "", INERT),
     Option("dbfilename", TEXT, "dump.rdb", QUIET, protected=True),
     Option("rdbchecksum", YES_NO, True, QUIET, mutable=False),
     Option("rdb-save-incremental-fsync", YES_NO, True, QUIET),
     Option("rdb-del-sync-files", YES_NO, False, QUIET),
     Option("stop-writes-on-bgsave-error", YES_NO, True, QUIET),
-    Option("appendonly", YES_NO, False, REFUSED),
+    Option("appendonly", YES_NO, False),
     Option("appendfilename", TEXT, "appendonly.aof", QUIET, mutable=False),
     Option("appenddirname", TEXT, "appendonlydir", QUIET, mutable=False),
-    Option("appendfsync", Enum("everysec", "always", "no"), "everysec", QUIET),
+    Option("appendfsync", Enum("everysec", "always", "no"), "everysec"),
+    Option("journal-file-size", SIZE_MIN_1MB, 64 << 20),
     Option("no-appendfsync-on-rewrite", YES_NO, False, QUIET),
     Option("auto-aof-rewrite-percentage", COUNT, 100, QUIET),
     Option("auto-aof-rewrite-min-size", SIZE, 64 << 20, QUIET),

@@ -11,7 +11,7 @@ import time
 from gapless.commands.handlers.container import too_many_words
 from gapless.commands.replies import OK, Attribute, CommandError, Error, Push, Several, Verbatim
 from gapless.commands.row import Command
-from gapless.server import measures
+from gapless.server import measures, persistence
 from gapless.server.helping import help_lines
 
 TYPE_CHECKING = False
@@ -153,6 +153,7 @@ def help_text(ctx: Context, args: list[bytes]) -> object:
             ("DIGEST", "A signature of all databases."),
             ("DIGEST-VALUE <key> [<key> ...]", "The signatures of these keys' values."),
             ("ERROR <text>", "Reply with this error."),
+            ("LOADAOF", "Empty the store, and load its journal again."),
             ("LOG <message>", "Write <message> to the log."),
             ("OBJECT <key>", "How a key is kept."),
             ("PANIC", "End the process as a failed invariant does."),
@@ -195,6 +196,7 @@ SUBCOMMANDS: tuple[Command, ...] = (
     _row("digest-value", "Signatures of values.", "generic.debug_digest_value"),
     _row("error", "Replies with an error.", taking(1, error)),
     _row("help", "Lists the subcommands.", taking(0, help_text)),
+    _row("loadaof", "Loads the journal again.", taking(0, persistence.loadaof)),
     _row("log", "Writes to the log.", taking(1, log)),
     _row("object", "How a key is kept.", "generic.debug_object"),
     _row("panic", "Aborts the process.", taking(0, abort)),

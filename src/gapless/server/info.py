@@ -11,7 +11,7 @@ import sys
 import time
 
 from gapless.commands.replies import Verbatim
-from gapless.server import measures, settings
+from gapless.server import measures, persistence, settings
 from gapless.server.measures import human, ratio
 from gapless.version import VERSION
 
@@ -171,8 +171,7 @@ def _memory(at: Snapshot) -> Iterator[str]:
 
 
 def _persistence(at: Snapshot) -> Iterator[str]:
-    yield "loading:0"
-    yield "async_loading:0"
+    yield from persistence.loading_lines(at.server)
     yield "current_cow_peak:0"
     yield "current_cow_size:0"
     yield "current_cow_size_age:0"
@@ -189,18 +188,11 @@ def _persistence(at: Snapshot) -> Iterator[str]:
     yield "rdb_last_cow_size:0"
     yield "rdb_last_load_keys_expired:0"
     yield "rdb_last_load_keys_loaded:0"
-    yield "aof_enabled:0"
-    yield "aof_rewrite_in_progress:0"
-    yield "aof_rewrite_scheduled:0"
-    yield "aof_last_rewrite_time_sec:-1"
-    yield "aof_current_rewrite_time_sec:-1"
-    yield "aof_last_bgrewrite_status:ok"
-    yield "aof_rewrites:0"
-    yield "aof_rewrites_consecutive_failures:0"
-    yield "aof_last_write_status:ok"
-    yield "aof_last_cow_size:0"
+    yield from persistence.journal_lines(at.server)
     yield "module_fork_in_progress:0"
     yield "module_fork_last_cow_size:0"
+    yield from persistence.journal_detail(at.server)
+    yield from persistence.loading_detail(at.server)
 
 
 def _threads(at: Snapshot) -> Iterator[str]:

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 
-from gapless.server import listeners, log
+from gapless.errors import JournalError
+from gapless.server import listeners, log, persistence
 from gapless.server.config import Config, ConfigError, OptionError
 from gapless.server.server import Server
 from gapless.version import VERSION
@@ -59,6 +60,8 @@ def _serve(config: Config) -> int:
     directory = config.text("dir")
     if directory:
         try:
+            if config.flag("appendonly"):
+                os.makedirs(directory, exist_ok=True)
             os.chdir(directory)
         except OSError as error:
             print(f"Can't chdir to '{directory}': {error.strerror}", file=sys.stderr)
@@ -106,6 +109,7 @@ def _run(config: Config) -> int:
     if tcp:
         log.notice("Running mode=standalone, port=%d.", config.number("port"))
     log.notice("Server initialized")
+    loading = persistence.load(server)
     if tcp:
         log.notice("Ready to accept connections tcp")
     if unix:
@@ -114,14 +118,31 @@ def _run(config: Config) -> int:
         engine.run()
     finally:
         engine.close()
+        failure = _end_journal(server, loading)
         for path in (pidfile, config.text("unixsocket")):
             if path:
                 try:
                     os.unlink(path)
                 except FileNotFoundError:
                     pass
+    if failure:
+        log.warning("%s", failure)
+        return 1
     log.warning("gapless is now ready to exit, bye bye...")
     return 0
+
+
+def _end_journal(server: Server, loading: persistence.Loading | None) -> str:
+    """What went wrong with the journal, in a sentence; "": nothing."""
+    if loading is not None:
+        loading.join()
+        if loading.failure is not None and not isinstance(loading.failure, InterruptedError):
+            return f"The journal can't be loaded, exiting: {loading.failure}"
+    try:
+        persistence.close(server)
+    except (JournalError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def _listen(config: Config) -> tuple[list[socket.socket], list[socket.socket]]:

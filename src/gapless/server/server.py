@@ -7,7 +7,7 @@ import resource
 import socket
 import time
 
-from gapless.server import latency, listeners, log, measures, slowlog
+from gapless.server import latency, listeners, log, measures, persistence, slowlog
 from gapless.server.config import Config, OptionError
 from gapless.server.config_options import BY_NAME
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gapless.engine.engine import Engine
+    from gapless.journal.journal import Journal
+    from gapless.server.persistence import Loading
 
 # Descriptors that are not clients: listeners, logs, the interpreter's own.
 DESCRIPTORS_KEPT = 32
@@ -26,8 +28,12 @@ SLICE_US = 200
 class Server:
     """One server: its configuration, its identity, its listening sockets. Used under the engine's lock."""
 
-    def __init__(self, engine: Engine, config: Config) -> None:
+    def __init__(self, engine: Engine, config: Config, journal: Journal | None = None) -> None:
         self.config = config
+        # None: appendonly no.
+        self.journal = journal
+        # While a journal is replayed.
+        self.loading: Loading | None = None
         self.engine = engine
         self.started = time.time()
         self.pid = os.getpid()
@@ -128,6 +134,8 @@ class Server:
                 os.chdir(config.text("dir"))
             except OSError as error:
                 raise OptionError("dir", f"Can't chdir to '{config.text('dir')}': {error.strerror}") from None
+        if changed & {"appendonly", "appendfsync", "journal-file-size"}:
+            persistence.apply(self, changed)
         if changed & {"bind", "port"}:
             self._listen_again(changed)
 

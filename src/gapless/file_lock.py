@@ -42,6 +42,10 @@ class WriterLock:
         if fd >= 0:
             os.close(fd)
 
+    def disown(self) -> None:
+        """In the child of a fork: closes its copy; the parent's stays locked."""
+        self.__del__()
+
     def release(self) -> None:
         os.unlink(self._path)
         self.__del__()
