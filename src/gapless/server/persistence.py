@@ -223,6 +223,7 @@ class Persistence:
         """Begin to load the file, if there is one: the server answers meanwhile, as it does when it loads."""
         if os.path.exists(self.path):
             self.loading = Loading(self._server)
+            self.loading.thread.start()
 
     def reload(self, merge: bool) -> Loader:
         """Read the file at once, over what is there or into an empty store. OSError, RdbError."""
@@ -284,7 +285,7 @@ class _BackgroundSave:
 
 
 class Loading:
-    """The thread that loads the file at the start.
+    """The thread that loads the file at the start; who makes it starts it.
 
     Until its end commands are refused that may not see half of it.
     """
@@ -296,7 +297,6 @@ class Loading:
         self.loader: Loader | None = None
         self._engine.configure(loading=True)
         self.thread = threading.Thread(target=self._run, name="loading", daemon=True)
-        self.thread.start()
 
     def lines(self, now: float) -> Iterator[str]:
         """What INFO tells of it."""
