@@ -214,3 +214,17 @@ def test_threads_share_a_sync(tmp_path: Path) -> None:
             each.join()
     with gapless.open(tmp_path) as store:
         assert len(store) == 400
+
+
+@pytest.mark.parametrize("members", [3, 500])
+def test_what_sorting_makes_of_a_sorted_set_lasts(tmp_path: Path, members: int) -> None:
+    """SORT changes what OBJECT ENCODING says of it, and nothing else."""
+    with gapless.open(tmp_path / "data") as store:
+        for number in range(100):
+            store.zadd(f"z{number}", {f"m{member}": member for member in range(members)})
+            store.execute("SORT", f"z{number}", "ALPHA", "STORE", "list")
+        assert store.execute("OBJECT", "ENCODING", "z7") == b"skiplist"
+    with gapless.open(tmp_path / "data", readonly=True) as store:
+        assert store.execute("OBJECT", "ENCODING", "z7") == b"skiplist"
+        assert store.zcard("z7") == members
+        assert store.llen("list") == members

@@ -167,7 +167,8 @@ cdef void load_sorted_set(Call* call, Sort* s, const Value* v) noexcept nogil:
     cdef uint64_t count, rank = 0
     cdef bint backwards = s.as_it_is and s.descending
     sorted_set_of_value(call.keys, v, &z)
-    # Redis makes a skiplist of what it sorts.
+    # Redis makes a skiplist of what it sorts. The mark is an effect, which names the key.
+    z.c.key = &call.argv[1]
     collection_mark(&z.c, ZSET_TABLE)
     count = collection_count(&z.c)
     begin_entries(s, count)
