@@ -71,9 +71,7 @@ def main() -> int:
     line = Line()
     line("looking for servers")
     versions, missing = (
-        ({}, {})
-        if set(options.scenario) <= {"floor", "records", "journal-embedded"}
-        else available(options.servers)
+        ({}, {}) if set(options.scenario) <= {"floor", "records"} else available(options.servers)
     )
     line.clear()
     for name, why in missing.items():

@@ -88,6 +88,9 @@ def crash_loop(options: Options, report: Report) -> Totals:
             rounds.run(model, report)
     except (LostError, NotReadyError, DiedError, StalledError, OSError) as error:
         raise FoundError(rounds.evidence(error)) from error
+    except BaseException:
+        shutil.rmtree(directory)
+        raise
     shutil.rmtree(directory)
     return rounds.totals
 
@@ -106,17 +109,18 @@ class _Rounds:
         self._alone = Workload(self._part("alone"), self._all, alone=True)
         self._sent: list[tuple[Workload, Outcome]] = []
         self._start_seconds = 0.2
+        self._running: Running | None = None
 
     def run(self, model: Model, report: Report) -> None:
         began = time.monotonic()
-        running, control = self._start()
         try:
+            control = self._start().wait_until_ready()
             while self.totals.rounds < self._options.rounds:
-                self._load(running, control)
+                self._load(control)
                 self._spoil()
                 self._keep_as_killed()
                 self._kill_while_starting()
-                running, control = self._start()
+                control = self._start_timed()
                 self._audit(control)
                 for workload, outcome in self._sent:
                     self.totals.survived += model.settle(workload.databases, outcome, control)
@@ -126,8 +130,8 @@ class _Rounds:
                 if self._options.seconds is not None and self.totals.seconds >= self._options.seconds:
                     break
         finally:
-            control.close()
-            running.kill()
+            if self._running is not None:
+                self._running.kill()
 
     def evidence(self, error: Exception) -> str:
         """Keep what tells about the fault in the directory. Returns what a reader has to know."""
@@ -154,19 +158,20 @@ class _Rounds:
             f"--policy {options.policy} --rounds {options.rounds} (the same commands; the moments of the kills differ)"
         )
 
-    def _start(self) -> tuple[Running, Client]:
+    def _start(self) -> Running:
+        self._running = Running(self._options.subject.command(self._directory, self._policy), self._directory)
+        return self._running
+
+    def _start_timed(self) -> Client:
         began = time.monotonic()
-        running = Running(self._command(), self._directory)
-        control = running.wait_until_ready()
+        control = self._start().wait_until_ready()
         self._start_seconds = time.monotonic() - began
-        return running, control
+        return control
 
-    def _command(self) -> list[str]:
-        return self._options.subject.command(self._directory, self._policy)
-
-    def _load(self, running: Running, control: Client) -> None:
+    def _load(self, control: Client) -> None:
         """Until the server is killed, or now and then told to end."""
-        rng = self._rng
+        rng, running = self._rng, self._running
+        assert running is not None
         workloads = [self._alone] if rng.randrange(20) == 0 else self._together
         end_at = min(rng.expovariate(1 / _LOAD_SECONDS), _LOAD_SECONDS_MAX)
         calls: list[tuple[float, Callable[[], None]]] = []
@@ -198,7 +203,7 @@ class _Rounds:
     def _kill_while_starting(self) -> None:
         """Now and then, and then at any moment, more often late, when it reads its files."""
         while self._rng.randrange(5) == 0:
-            running = Running(self._command(), self._directory)
+            running = self._start()
             late = self._rng.random() ** 0.3
             time.sleep(self._start_seconds * late)
             running.kill()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gapless.cli import lab, records, transfer
+from gapless.cli import check, dump, lab, records, transfer
 
 app = typer.Typer(
     name="gapless",
@@ -19,6 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(lab.app, name="lab")
+app.command()(check.check)
+app.command()(dump.dump)
 app.command(context_settings={"ignore_unknown_options": True})(records.records)
 app.command("import")(transfer.import_)
 app.command("export")(transfer.export_)

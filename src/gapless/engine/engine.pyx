@@ -18,8 +18,8 @@ from gapless.engine.client_memory cimport client_memory_own_process
 from gapless.engine.dispatch cimport dispatch_execute, dispatch_find, dispatch_free, dispatch_load, dispatch_new
 from gapless.engine.extent cimport extents_reclaim
 from gapless.engine.forest cimport forest_reclaim
-from gapless.engine.journal cimport SYNC_ALWAYS, journal_await, journal_free, journal_new, journal_settled
 from gapless.engine.hash_value cimport hash_expire_fields
+from gapless.engine.journal cimport SYNC_ALWAYS, journal_await, journal_free, journal_new, journal_settled
 from gapless.engine.keyspace cimport (
     DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
     keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_field_ttl, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)

@@ -116,7 +116,7 @@ cdef void walk_group(ImageWalk* w, Keyspace* ks, uint64_t bytes_most) noexcept n
     cdef const Index* index = ks.index[w.db_index]
     cdef int db = number_of(ks, w.db_index)
     cdef uint64_t[GROUP + 1] cursors
-    cdef uint64_t*[GROUP] buckets
+    cdef uint64_t* buckets[GROUP]
     cdef int n = 0, i
     cursors[0] = w.cursor
     while n < GROUP and (n == 0 or cursors[n] != 0):
