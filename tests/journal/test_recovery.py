@@ -163,6 +163,14 @@ def test_an_effect_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
         recovered(tmp_path)
 
 
+def test_the_frame_is_told_where_an_effect_makes_no_sense(tmp_path: Path) -> None:
+    # Small batches of one time are replayed together.
+    flush_all = (EFFECTS, AFTER_SYNC, b"\x09\0\0\0")
+    write(tmp_path, 1, flush_all, ONE, flush_all, (EFFECTS, AFTER_SYNC, b"\x09\0\0\0\xff"), flush_all)
+    with pytest.raises(DamagedError, match=r"offset 144: effect at 4 of the frame"):
+        recovered(tmp_path)
+
+
 def test_a_batch_of_several_frames(tmp_path: Path) -> None:
     with Journaled(tmp_path, policy="no") as store:
         store.journal.core.body_bytes_max = 100

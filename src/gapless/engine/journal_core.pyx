@@ -6,7 +6,7 @@ from libc.errno cimport EIO
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
-from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, clock_monotonic_ns, likely, store_u32, unlikely
+from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, clock_monotonic_ns, store_u32
 from gapless.engine.effects cimport effects_clear
 from gapless.engine.effects_apply cimport Replay, effects_apply
 from gapless.engine.engine cimport Engine
@@ -42,6 +42,8 @@ cdef enum:
     BROKEN_BIT = 8
     LOOK_BIT = 16
     SECOND_NS = 1000000000
+    JOINED_BYTES = 64 << 10        # bodies are replayed as one up to so many
+    JOINED_KEPT = 1 << 20
     IMAGE_BYTES = 256 << 10
 
 
@@ -70,6 +72,10 @@ cdef int python_reserve(void* context, int fd, uint64_t offset, uint64_t n) noex
     return 0
 
 
+cdef inline bint has_effects(const Frame* f) noexcept nogil:
+    return f.kind == FRAME_EFFECTS or f.kind == FRAME_IMAGES
+
+
 cdef list take_files(Journal* j):
     """(descriptor, length) of all that are open."""
     cdef list found = []
@@ -92,6 +98,8 @@ cdef class JournalCore:
     cdef int64_t sync_due_ns
     cdef ImageWalk walk
     cdef Replay r
+    cdef uint8_t* joined           # bodies of several frames
+    cdef uint64_t joined_room
 
     def __init__(self, Engine engine not None, files=None):
         self.engine = engine
@@ -99,6 +107,9 @@ cdef class JournalCore:
         self.files = files
         if files is not None:
             self.j.system = FileSystem(<void*>self, python_write, python_sync, python_reserve)
+
+    def __dealloc__(self):
+        free(self.joined)
 
     # ---- settings
 
@@ -143,7 +154,6 @@ cdef class JournalCore:
 
         REQUIRED: nothing is journaled now. Up to `gathering_end` effects of keys that are not there are ignored. The frames were verified.
         """
-        cdef Frame f
         cdef Status status = STATUS_OK
         cdef uint64_t at = start, stop = min(end, start + bytes_at_a_time)
         self.engine.enter()
@@ -153,38 +163,64 @@ cdef class JournalCore:
             self.r.file = frames.number
             with nogil:
                 while at < stop and status == STATUS_OK:
-                    INVARIANT(frame_read(frames.data, frames.size, at, frames.seed, False, &f) == FRAME_GOOD)
-                    self.r.time_ms = f.time_ms
-                    self.r.gathering = at < gathering_end
-                    if unlikely(f.flags & FRAME_GOES_ON):
-                        status = self.apply_joined(frames, &f)
-                    elif f.kind == FRAME_EFFECTS or f.kind == FRAME_IMAGES:
-                        status = effects_apply(self.engine.keys, &self.r, f.body, f.body_bytes)
-                    if likely(status == STATUS_OK):
-                        at = f.next
+                    status = self.apply_some(frames, &at, stop, gathering_end)
             if status != STATUS_OK:
                 wrong = self.r.wrong.decode() if self.r.wrong != NULL else "it does not fit into memory"
-                return at, f"effect at {self.r.offset} of the frame: {wrong}"
+                at, offset = self.place_of(frames, at, self.r.offset)
+                return at, f"effect at {offset} of the frame: {wrong}"
         finally:
             self.engine.leave()
         return at, None
 
-    cdef Status apply_joined(self, Frames frames, Frame* f) noexcept nogil:
-        """A batch of several frames, of which f is the first and becomes the last."""
-        cdef uint8_t* whole = NULL
+    cdef Status apply_some(self, Frames frames, uint64_t* at, uint64_t stop, uint64_t gathering_end) noexcept nogil:
+        """The batch at `at`, which moves behind it; with those that follow it and have its time, so that what they need of the index is fetched
+        ahead as it is within a large one."""
+        cdef Frame f, following
         cdef uint64_t n = 0
-        cdef Status status
+        cdef Status status = STATUS_OK
+        INVARIANT(frame_read(frames.data, frames.size, at[0], frames.seed, False, &f) == FRAME_GOOD)
+        self.r.time_ms = f.time_ms
+        self.r.gathering = at[0] < gathering_end
+        if f.body_bytes >= JOINED_BYTES and not f.flags & FRAME_GOES_ON:
+            if has_effects(&f):
+                status = effects_apply(self.engine.keys, &self.r, f.body, f.body_bytes)
+            if status == STATUS_OK:
+                at[0] = f.next
+            return status
         while True:
-            whole = <uint8_t*>realloc(whole, n + f.body_bytes + 1)
-            INVARIANT(whole != NULL)
-            memcpy(whole + n, f.body, f.body_bytes)
-            n += f.body_bytes
-            if not f.flags & FRAME_GOES_ON:
+            if has_effects(&f):
+                if n + f.body_bytes > self.joined_room:
+                    self.joined_room = (n + f.body_bytes) * 2
+                    self.joined = <uint8_t*>realloc(self.joined, self.joined_room)
+                    INVARIANT(self.joined != NULL)
+                memcpy(self.joined + n, f.body, f.body_bytes)
+                n += f.body_bytes
+            if not f.flags & FRAME_GOES_ON and (n >= JOINED_BYTES or f.next >= stop or (f.next < gathering_end) != self.r.gathering):
                 break
-            INVARIANT(frame_read(frames.data, frames.size, f.next, frames.seed, False, f) == FRAME_GOOD)
-        status = effects_apply(self.engine.keys, &self.r, whole, n)
-        free(whole)
+            INVARIANT(frame_read(frames.data, frames.size, f.next, frames.seed, False, &following) == FRAME_GOOD)
+            if not f.flags & FRAME_GOES_ON and (following.time_ms != f.time_ms or following.body_bytes >= JOINED_BYTES):
+                break
+            f = following
+        if n:
+            status = effects_apply(self.engine.keys, &self.r, self.joined, n)
+        if self.joined_room > JOINED_KEPT:
+            free(self.joined)
+            self.joined = NULL
+            self.joined_room = 0
+        if status == STATUS_OK:
+            at[0] = f.next
         return status
+
+    cdef tuple place_of(self, Frames frames, uint64_t at, uint64_t offset):
+        """Of an offset in the effects from the frame at `at` on: the frame it lies in, and where there."""
+        cdef Frame f
+        while frame_read(frames.data, frames.size, at, frames.seed, False, &f) == FRAME_GOOD:
+            if has_effects(&f):
+                if offset < f.body_bytes:
+                    break
+                offset -= f.body_bytes
+            at = f.next
+        return at, offset
 
     # ---- journaling
 
