@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 
 from gapless.commands.table import COMMANDS
@@ -76,3 +77,6 @@ class ReplicatingClient(Client):
     def close(self) -> None:
         self.engine.close()
         self.copy.close()
+        # Sessions and engines know each other, and each engine has a range of addresses.
+        del self.engine, self.copy, self.session
+        gc.collect()

@@ -139,6 +139,7 @@ WRITES: dict[str, list[str]] = {
     "debug populate": ["20 p 100"],
     "hget": ["eh2 f1"],
     "hgetall": ["eh1"],
+    "sort_ro": ["z1 BY none", "z2 ALPHA"],
     "get": ["s1"],
 }  # fmt: skip
 

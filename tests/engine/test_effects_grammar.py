@@ -26,7 +26,8 @@ def converse(pieces: tuple[Piece, ...]) -> None:
     engine.load_commands(COMMANDS)
     engine.configure(clock_ms=START_MS)
     first = ReplicatingClient(engine, most=4)
-    clients: dict[int, Client] = {0: first}
+    client: Client = first
+    clients = {0: client}
     for piece in pieces:
         for args in piece.commands:
             client = clients.setdefault(piece.connection, Client(engine))
@@ -36,6 +37,8 @@ def converse(pieces: tuple[Piece, ...]) -> None:
             client(*args)
     first.same()
     engine.abandon_blocked()
+    clients.clear()
+    del engine, client
     first.close()
 
 

@@ -208,7 +208,7 @@ cdef void collection_mark_anew(Collection* c, uint32_t marks) noexcept nogil:
     # Where it lies: that no element changes is no reason to write back, or to tell who watches.
     at[0] = <uint8_t>marks
     if unlikely(c.keys.effects != NULL) and c.there and (c.tree == c.v.trees if c.tree != NULL else c.packed == c.v.data):
-        keyspace_marked(c.keys, &c.v, c.key.data, c.key.size)
+        keyspace_marked(c.keys, &c.v)
 
 
 # ---- the end

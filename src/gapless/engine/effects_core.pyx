@@ -1,6 +1,7 @@
 """Effects without files, for the tests: what an engine records, replayed in another; and what a store holds, byte by byte."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 from gapless.engine.base cimport STATUS_FULL, STATUS_OK, Status
 from gapless.engine.effects cimport EFFECTS_HEADROOM, effects_clear
 from gapless.engine.effects_apply cimport Replay, effects_apply
@@ -15,6 +16,17 @@ from gapless.engine.record cimport RECORD_MAKING_MASK, TREE_BYTES, TYPE_LIST, TY
 from gapless.engine.tree cimport Place, tree_at, tree_element, tree_next
 
 from gapless.errors import OutOfMemoryError
+
+
+cdef extern from "<sys/mman.h>" nogil:
+    void* mmap(void* at, size_t n, int protection, int flags, int fd, long offset)
+    int munmap(void* at, size_t n)
+    int mprotect(void* at, size_t n, int protection)
+    int PROT_NONE, PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS
+    void* MAP_FAILED
+
+cdef enum:
+    GUARD_BYTES = 1 << 16      # whole pages on every machine
 
 
 cdef struct Walk:
@@ -63,18 +75,28 @@ def gathered(Engine engine not None):
 
 
 def apply(Engine engine not None, bytes body not None, int64_t time_ms, uint32_t file=1, bint gathering=False):
-    """Replays a body; how many images were begun and not ended. ValueError says what is wrong, and where."""
+    """Replays a body; how many images were begun and not ended. ValueError says what is wrong, and where.
+
+    Behind the body lies what nobody may read: whoever reads beyond its end dies.
+    """
     cdef Replay r
     cdef Status status
+    cdef uint64_t n = PyBytes_GET_SIZE(body)
+    cdef uint64_t room = (n + GUARD_BYTES - 1) // GUARD_BYTES * GUARD_BYTES
+    cdef uint8_t* at = <uint8_t*>mmap(NULL, room + GUARD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    if at == MAP_FAILED or mprotect(at + room, GUARD_BYTES, PROT_NONE) != 0:
+        raise MemoryError
+    memcpy(at + room - n, PyBytes_AS_STRING(body), n)
     r.time_ms = time_ms
     r.file = file
     r.gathering = gathering
     r.effects = 0
     r.parts_open = 0
     engine.enter()
-    status = effects_apply(engine.keys, &r, <const uint8_t*>PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    status = effects_apply(engine.keys, &r, at + room - n, n)
     keyspace_tick(engine.keys)
     engine.leave()
+    munmap(at, room + GUARD_BYTES)
     if status == STATUS_FULL:
         raise OutOfMemoryError("no memory is left")
     if status != STATUS_OK:

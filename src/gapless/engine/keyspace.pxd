@@ -261,8 +261,8 @@ cdef void keyspace_touched_at(Keyspace* ks, Value* v, const uint8_t* key, size_t
 cdef void keyspace_touched_since(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, const uint8_t* before) noexcept nogil
 # Records only: for what WATCH does not see and nobody counts. REQUIRED after every change of what is stored that nothing else tells of.
 cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
-# The same of the marks of a collection, which lie in front of what is packed, or in its first Tree.
-cdef void keyspace_marked(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
+# The same of the marks of a collection, which lie in front of what is packed, or in its first Tree. REQUIRED: the value was found, not met.
+cdef void keyspace_marked(Keyspace* ks, Value* v) noexcept nogil
 # To be called before the first change of a value of Trees that keeps something behind them: only what changes of that is then recorded.
 cdef inline void keyspace_to_change(Keyspace* ks, const Value* v) noexcept nogil:
     if unlikely(ks.effects != NULL):

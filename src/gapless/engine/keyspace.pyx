@@ -703,7 +703,9 @@ cdef void keyspace_recorded(Keyspace* ks, Value* v, const uint8_t* key, size_t k
         effects_image(ks, v, key, key_bytes)
 
 
-cdef void keyspace_marked(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil:
+cdef void keyspace_marked(Keyspace* ks, Value* v) noexcept nogil:
+    cdef const uint8_t* key = keyspace_record_key(ks, &v.record)
+    cdef size_t key_bytes = v.record.key_bytes
     if v.trees != NULL:
         keyspace_recorded(ks, v, key, key_bytes)
     elif ks.effects != NULL and not effects_patch(ks.effects, type_of(&v.record), v.db, v.expire_ms, key, key_bytes, v.data, v.size, 0, 1, 1):
