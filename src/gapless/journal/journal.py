@@ -45,7 +45,7 @@ IDLE_SECONDS = 0.01
 
 
 class Pace:
-    """How fast a file is emptied: so that it is done when half of what is left to the limit has been written."""
+    """How fast a file is emptied: done when half of what is left to the limit has been written."""
 
     def __init__(self, room: int, written: int) -> None:
         self.room = room
@@ -237,11 +237,12 @@ class Journal:
         self._images_first = number
 
     def _look(self) -> None:
-        """Whether there is too much garbage. Then the oldest file is emptied, which is as far as it goes at a time."""
+        """Whether there is too much garbage: then the oldest file is emptied, one at a time."""
         live = self.live_bytes = self.core.live_bytes()
         self.core.look_after(max(LOOK_BYTES, live // 32))
-        # Some files more than are emptied at a time, and not so many that each takes a walk for little.
-        self.core.file_bytes = max(min(self.file_bytes, max(live // 8, LOOK_BYTES)), live // (FILES_MOST // 3))
+        # So that there are some, and not so many that each takes a walk for little.
+        least, most = live // (FILES_MOST // 3), max(live // 8, LOOK_BYTES)
+        self.core.file_bytes = max(min(self.file_bytes, most), least)
         if self._images_first or self._wanted:
             return
         count, size = self.sizes()
@@ -252,8 +253,7 @@ class Journal:
             return
         oldest = numbers_in(self.path)[0]
         if oldest < self.core.number:
-            left, written = self.core.progress()
-            self._begin_images(oldest + 1, Pace(max(limit - size, 0), written))
+            self._begin_images(oldest + 1, Pace(max(limit - size, 0), self.core.progress()[1]))
         elif size >= limit and size > GARBAGE_BYTES:
             self._wanted = True
 
