@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gapless.errors import JournalError
+from gapless.journal.format import HEADER_BYTES
 from tests.journal.disk import Disk
 from tests.journal.harness import Journaled, recovered, wait_for
 
@@ -104,8 +105,8 @@ def test_a_full_disk_is_noticed_before_a_command_is_executed(tmp_path: Path) -> 
         while store.client("SET", "k", bytes(100_000)) == b"+OK\r\n":
             taken += 1
             assert taken < 1000
-        # It was refused while there was still room for what had been executed.
-        assert disk.full == 3 << 20
+        # It was refused while there was still room for what had been executed; a successor's header was written at most.
+        assert (3 << 20) - disk.full in (0, HEADER_BYTES)
         assert (
             store.client("SET", "k", "1")
             == b"-MISCONF Errors writing to the AOF file: No space left on device\r\n"

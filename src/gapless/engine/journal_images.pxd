@@ -1,13 +1,13 @@
 """Images of what old files are needed for: they are written again at the journal's end, in slices, so that those files are needed no more.
 
-A record's base (record.pxd) says in which file the last whole image of its key lies; later effects change parts of it. So a file is needed
-by the keys whose base it is, and by none once each has been written as a whole again. What replay meets of such keys before it comes to their new images
-it passes over (Replay.gathering).
+A record's base (record.pxd) says in which file the last whole image of its key lies; later effects change parts of it. So a file is
+needed by the keys whose base it is, and by none once each has been written as a whole again. What replay meets of such keys before it comes
+to their new images it passes over (Replay.gathering).
 
-Who has such a base is found by walking the indexes in SCAN's order, which misses nothing that is there all the while, whatever moves or splits
-meanwhile. Only a large value that is renamed keeps its base and may come to where the walk has been: then there is another walk.
-Rejected: reading the old files (their keys would have to be looked up, and most are dead), and walking the segments (what the cleaner moves, or gets a
-new TTL, passes from before the walk behind it).
+Who has such a base is found by walking the indexes in SCAN's order, which misses nothing that is there all the while, whatever moves or
+splits meanwhile. Only a large value that is renamed keeps its base and may come to where the walk has been: then there is another walk.
+Rejected: reading the old files (their keys would have to be looked up, and most are dead), and walking the segments (what the cleaner
+moves, or gets a new TTL, passes from before the walk behind it).
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from gapless.engine.keyspace cimport Keyspace

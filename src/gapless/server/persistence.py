@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 
 from gapless.errors import RdbError
 from gapless.server import log, measures
@@ -42,7 +43,8 @@ class Persistence:
     """What a server knows of its dump.rdb. All but the threads' own part is used under the engine's lock."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        # The server holds this: memory goes with its last reference, not when the collector next runs.
+        self._server: Server = weakref.proxy(server)
         self._engine = server.engine
         # Libraries of functions that were in the file: written again as they were.
         self.functions: list[bytes] = []
