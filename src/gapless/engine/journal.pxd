@@ -9,6 +9,7 @@ A file's successor may be written before the file itself is on disk. Frames say 
 missing at the end of the file was never promised. See "What a power cut leaves" in docs/design-notes.md.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from gapless.engine.journal_images cimport ImageWalk
 from gapless.engine.keyspace cimport Keyspace
 
 
@@ -79,6 +80,9 @@ cdef struct Journal:
     char refusal[REFUSAL_BYTES]    # what a command that writes is answered; "": it may
     pthread_mutex_t sync_lock      # one syncs at a time
     int wake_fd                    # of the keeper
+    ImageWalk walk                 # for images that are being written
+    bint walk_over                 # there are no more
+    uint64_t images_at             # bytes written when whoever writes pays for a slice of them; 2^64 - 1: nobody does
     uint64_t look_at               # bytes written when the keeper wants to be woken
     bint looked                    # it has been
     # Called, from any thread, when more is settled than before.
@@ -101,6 +105,8 @@ cdef int journal_write(Journal* j, int64_t now_ms) noexcept nogil
 cdef int journal_write_as(Journal* j, int kind, int64_t now_ms) noexcept nogil
 # Goes on in the successor, if there is one and the file before the present one is on disk. REQUIRED: nothing is gathered.
 cdef void journal_change_files(Journal* j, int64_t now_ms) noexcept nogil
+# Images by the walk, for at most so long, written as a frame of their own; 0 or an errno. Sets walk_over. REQUIRED: nothing is gathered.
+cdef int journal_images(Journal* j, int64_t budget_ns, int64_t now_ms) noexcept nogil
 # Writes a frame of its own, after what has been gathered. `frame` begins with FRAME_HEAD bytes to be filled in.
 cdef int journal_append(Journal* j, uint8_t* frame, uint64_t body_bytes, int kind, int64_t now_ms) noexcept nogil
 # After a failure: once more. 0 when all is well again.

@@ -9,14 +9,21 @@ from libc.string cimport memcpy, strerror
 from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, likely, unlikely
 from gapless.engine.effects cimport EFFECTS_HEADROOM, effects_clear
 from gapless.engine.frames cimport (
-    FRAME_AFTER_SYNC, FRAME_EFFECTS, FRAME_GOES_ON, FRAME_HEAD, FRAME_SEALED, frame_finish)
+    FRAME_AFTER_SYNC, FRAME_EFFECTS, FRAME_GOES_ON, FRAME_HEAD, FRAME_IMAGES, FRAME_SEALED, frame_finish)
+from gapless.engine.journal_images cimport images_go_on
 from gapless.engine.keyspace cimport Keyspace, keyspace_effects_file
 from gapless.engine.sockets cimport close, gapless_eventfd, gapless_signal
 
 
 cdef enum:
     RESERVE_STEP = 16 << 20
+    IMAGE_BYTES = 256 << 10        # of images, about, in a frame
+    PAID_BYTES = 64 << 10          # written between two slices of images that whoever writes pays for
+    PAID_NS = 200000
     RESERVE_LEAST = 1 << 20        # below so much, and no more to be had, commands that write are refused
+
+
+cdef uint64_t NEVER = ~<uint64_t>0
 
 
 cdef extern from "<fcntl.h>" nogil:
@@ -63,6 +70,7 @@ cdef Journal* journal_new(Keyspace* keys) noexcept:
     INVARIANT(j != NULL and <int>EFFECTS_HEADROOM == <int>FRAME_HEAD)
     j.keys = keys
     j.file.fd = j.successor.fd = j.previous.fd = -1
+    j.images_at = NEVER
     j.wake_fd = gapless_eventfd()
     INVARIANT(j.wake_fd >= 0)
     pthread_mutex_init(&j.sync_lock, NULL)
@@ -176,7 +184,20 @@ cdef inline void _after_write(Journal* j, int64_t now_ms) noexcept nogil:
 
 
 cdef int journal_write(Journal* j, int64_t now_ms) noexcept nogil:
-    return journal_write_as(j, FRAME_EFFECTS, now_ms)
+    cdef int failed = journal_write_as(j, FRAME_EFFECTS, now_ms)
+    if unlikely(not failed and j.counts.bytes_written >= j.images_at):
+        # The keeper's thread alone might not keep up: it waits for the lock, and in a Python program for the GIL.
+        journal_images(j, PAID_NS, now_ms)
+    return failed
+
+
+cdef int journal_images(Journal* j, int64_t budget_ns, int64_t now_ms) noexcept nogil:
+    cdef int failed
+    if not j.walk_over:
+        j.walk_over = images_go_on(&j.walk, j.keys, IMAGE_BYTES, clock_monotonic_ns() + budget_ns)
+    failed = journal_write_as(j, FRAME_IMAGES, now_ms)
+    j.images_at = NEVER if failed or j.walk_over else j.counts.bytes_written + PAID_BYTES
+    return failed
 
 
 cdef int journal_write_as(Journal* j, int kind, int64_t now_ms) noexcept nogil:

@@ -15,10 +15,9 @@ from gapless.engine.frames cimport (
     frame_read, frame_seed)
 from gapless.engine.journal cimport (
     SYNC_ALWAYS, SYNC_EVERY_SECOND, SYNC_NO, FileSystem, Journal, JournalFile, journal_append, journal_change_files,
-    journal_mend, journal_reserve, journal_retry, journal_sync, journal_wake_keeper, journal_write, journal_write_as, load_int, store_int,
+    journal_images, journal_mend, journal_reserve, journal_retry, journal_sync, journal_wake_keeper, journal_write, load_int, store_int,
     store_release)
-from gapless.engine.journal_images cimport (
-    ImageWalk, images_begin, images_forget, images_go_on, images_left, images_live_bytes)
+from gapless.engine.journal_images cimport images_begin, images_forget, images_left, images_live_bytes
 from gapless.engine.keyspace cimport keyspace_effects_file, keyspace_record_effects, keyspace_tick
 from gapless.engine.sockets cimport gapless_drain, gapless_readable
 
@@ -44,7 +43,6 @@ cdef enum:
     SECOND_NS = 1000000000
     JOINED_BYTES = 64 << 10        # bodies are replayed as one up to so many
     JOINED_KEPT = 1 << 20
-    IMAGE_BYTES = 256 << 10
 
 
 # ---- the seam in Python, for tests
@@ -96,7 +94,6 @@ cdef class JournalCore:
     cdef object files
     cdef readonly bytes store_id
     cdef int64_t sync_due_ns
-    cdef ImageWalk walk
     cdef Replay r
     cdef uint8_t* joined           # bodies of several frames
     cdef uint64_t joined_room
@@ -299,7 +296,9 @@ cdef class JournalCore:
         """Images of all there is are to be written, in files from this one on."""
         self.engine.enter()
         if self.j.keys.effects != NULL:
-            images_begin(&self.walk, self.j.keys, first)
+            images_begin(&self.j.walk, self.j.keys, first)
+            self.j.walk_over = False
+            self.j.images_at = self.j.counts.bytes_written
         self.engine.leave()
 
     def forget_bases(self):
@@ -311,7 +310,7 @@ cdef class JournalCore:
     def progress(self):
         """(buckets of the indexes that the walk for images has still to come by, bytes that were written to files so far)."""
         self.engine.enter()
-        left = images_left(&self.walk, self.j.keys), self.j.counts.bytes_written
+        left = images_left(&self.j.walk, self.j.keys), self.j.counts.bytes_written
         self.engine.leave()
         return left
 
@@ -335,8 +334,8 @@ cdef class JournalCore:
             keyspace_tick(self.engine.keys)
             failed = journal_write(self.j, self.engine.keys.now_ms)
             if not failed:
-                over = images_go_on(&self.walk, self.engine.keys, IMAGE_BYTES, clock_monotonic_ns() + budget_us * 1000)
-                failed = journal_write_as(self.j, FRAME_IMAGES, self.engine.keys.now_ms)
+                failed = journal_images(self.j, budget_us * 1000, self.engine.keys.now_ms)
+                over = self.j.walk_over
         self.engine.leave()
         if failed:
             raise JournalError(f"images can't be written: {os.strerror(failed)}")
@@ -464,6 +463,7 @@ cdef class JournalCore:
         self.engine.enter()
         keyspace_tick(self.engine.keys)
         failed = journal_append(j, frame, 0, FRAME_CLOSED, self.engine.keys.now_ms) if closed else journal_write(j, self.engine.keys.now_ms)
+        j.images_at = ~<uint64_t>0
         keyspace_record_effects(j.keys, False, 0)
         j.refusal[0] = 0
         # Nothing is promised any more of what could not be written.
@@ -482,6 +482,7 @@ cdef class JournalCore:
         """In the child of a fork: forgets the files; (descriptor, length) of each, for the caller to close."""
         cdef Journal* j = self.j
         self.engine.enter()
+        j.images_at = ~<uint64_t>0
         keyspace_record_effects(j.keys, False, 0)
         files = take_files(j)
         self.engine.leave()

@@ -237,7 +237,7 @@ class Journal:
         self._images_first = number
 
     def _look(self) -> None:
-        """Whether there is too much garbage: then the oldest file is emptied, one at a time."""
+        """Whether there is too much garbage: then the oldest files are emptied."""
         live = self.live_bytes = self.core.live_bytes()
         self.core.look_after(max(LOOK_BYTES, live // 32))
         # So that there are some, and not so many that each takes a walk for little.
@@ -248,12 +248,16 @@ class Journal:
         count, size = self.sizes()
         limit = max(int(live * self.garbage_ratio), GARBAGE_BYTES)
         # From two thirds of the garbage that may be.
+        bound = live + (limit - live) * 2 // 3
         crowded = count > FILES_MOST
-        if not crowded and (size <= GARBAGE_BYTES or size < live + (limit - live) * 2 // 3):
+        if not crowded and (size <= GARBAGE_BYTES or size < bound):
             return
         oldest = numbers_in(self.path)[0]
         if oldest < self.core.number:
-            self._begin_images(oldest + 1, Pace(max(limit - size, 0), self.core.progress()[1]))
+            # As many as are too much: each walk ends with a sync.
+            too_many = count // 4 if crowded else int(count * (size - bound) / size)
+            first = min(oldest + 1 + too_many, self.core.number)
+            self._begin_images(first, Pace(max(limit - size, 0), self.core.progress()[1]))
         elif size >= limit and size > GARBAGE_BYTES:
             self._wanted = True
 
