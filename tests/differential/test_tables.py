@@ -29,7 +29,7 @@ from tests.support.raw import RawConnection
 from tests.support.replies import Reply, parse
 
 NOTHING_WRONG = b"rejected_calls=0,failed_calls=0"
-SCRIPTED_ONLY = frozenset(b"quit monitor shutdown info latency role save bgsave lastsave acl".split())
+SCRIPTED_ONLY = frozenset(b"quit monitor shutdown info latency role save bgsave lastsave bgrewriteaof acl".split())
 """Commands that end, silence or do something once: only in scenarios and in tests of their own."""
 
 CLIENTS_READ: dict[str, str] = {

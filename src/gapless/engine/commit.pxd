@@ -5,9 +5,9 @@ from gapless.engine.frames cimport FRAME_HEAD
 from gapless.engine.journal cimport journal_write
 
 
-# Whether there is something to be written. Under the engine's lock, as the rest.
+# Whether there is something to be written, and a file for it: tests take effects in another way. Under the engine's lock, as the rest.
 cdef inline bint commit_due(const Dispatch* d) noexcept nogil:
-    return d.keys.effects != NULL and (
+    return d.keys.effects != NULL and d.journal.file.fd >= 0 and (
         (d.keys.effects.length > FRAME_HEAD and d.keys.effects.length != d.journal.stuck) or d.journal.mark_due)
 
 
