@@ -12,7 +12,7 @@ from gapless.engine.engine import Engine
 from tests.engine.commands import Client
 from tests.engine.history import START_MS
 
-COUNT = 400
+COUNT = 2000
 
 
 class Journal:
