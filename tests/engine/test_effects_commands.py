@@ -161,7 +161,7 @@ def populate(client: ReplicatingClient) -> None:
     client("SET", "huge", HUGE)
     client("SET", "n1", 41)
     client("SET", "t1", "text", "PX", 90_000)
-    for key, count in (("1", 3), ("2", 200)):
+    for key, count in (("1", 3), ("2", 700)):
         elements = [f"e{i}" for i in range(count)]
         fields = [word for i in range(count) for word in (f"f{i}", f"value-{i}")]
         client("HSET", "h" + key, *fields, "n", 7, "e", "v")
@@ -180,7 +180,7 @@ def populate(client: ReplicatingClient) -> None:
             client("XADD", "x" + key, f"{i}-1", "f", f"value-{i}", "g", "w" * 20)
         client("XREADGROUP", "GROUP", "g", "c", "COUNT", count // 2, "STREAMS", "x" + key, ">")
     client("SADD", "i1", 1, 2, 3)
-    client("GEOADD", "geo", *(word for i in range(90) for word in (str(10 + i / 20), "52", f"e{i}")))
+    client("GEOADD", "geo", *(word for i in range(300) for word in (str(10 + i / 20), "52", f"e{i}")))
     client.engine.configure(clock_ms=START_MS + 5)
 
 

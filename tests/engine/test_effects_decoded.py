@@ -42,10 +42,10 @@ def recorded(*lines: str) -> list[bytes]:
         (["SELECT 3", "SET k v", "FLUSHDB"], "flush, db 3"),
         (["SET k v", "FLUSHALL"], "flush all"),
         (["SWAPDB 0 2"], "swap, db 0, with db 2"),
-        ([f"RPUSH k {'e ' * 600}", "LPUSH k x"], "insert 0 'x'"),
-        ([f"RPUSH k {'e ' * 600}", "LTRIM k 0 99"], "cut to 100"),
-        ([f"RPUSH k {'e ' * 600}", "RENAME k l"], "rename 'k', db 0, to 'l' db 0"),
-        ([f"SADD k {' '.join(map(str, range(600)))}", "SREM k 77"], "change 'k', db 0, set, drop '77'"),
+        ([f"RPUSH k {'e ' * 3000}", "LPUSH k x"], "insert 0 'x'"),
+        ([f"RPUSH k {'e ' * 3000}", "LTRIM k 0 99"], "cut to 100"),
+        ([f"RPUSH k {'e ' * 3000}", "RENAME k l"], "rename 'k', db 0, to 'l' db 0"),
+        ([f"SADD k {' '.join(map(str, range(3000)))}", "SREM k 77"], "change 'k', db 0, set, drop '77'"),
     ],
 )
 def test_what_an_effect_says(lines: list[str], text: str) -> None:
