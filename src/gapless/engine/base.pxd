@@ -49,8 +49,10 @@ cdef extern from * nogil:
 
     static inline uint64_t load_u64(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
     static inline uint32_t load_u32(const void *p) { uint32_t v; memcpy(&v, p, 4); return v; }
+    static inline uint64_t load_u48(const void *p) { uint64_t v = 0; memcpy(&v, p, 6); return v; }
     static inline uint16_t load_u16(const void *p) { uint16_t v; memcpy(&v, p, 2); return v; }
     static inline void store_u64(void *p, uint64_t v) { memcpy(p, &v, 8); }
+    static inline void store_u48(void *p, uint64_t v) { memcpy(p, &v, 6); }
     static inline void store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
     static inline void store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
 
@@ -118,9 +120,11 @@ cdef extern from * nogil:
     void prefetch(const void* address)
     void prefetch_write(const void* address)
     uint64_t load_u64(const void* p)
+    uint64_t load_u48(const void* p)
     uint32_t load_u32(const void* p)
     uint16_t load_u16(const void* p)
     void store_u64(void* p, uint64_t v)
+    void store_u48(void* p, uint64_t v)
     void store_u32(void* p, uint32_t v)
     void store_u16(void* p, uint16_t v)
     uint64_t hash_bytes(const uint8_t* p, size_t n, uint64_t seed)

@@ -1,7 +1,7 @@
 """Recording effects. See effects.pxd."""
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
-from gapless.engine.base cimport INVARIANT, likely, load_u32, load_u64, store_u32, store_u64, unlikely
+from gapless.engine.base cimport INVARIANT, likely, load_u48, load_u64, store_u48, store_u64, unlikely
 from gapless.engine.forest cimport Tree
 from gapless.engine.record cimport (
     RECORD_MAKING_MASK, RECORD_TYPE_MASK, TYPE_LIST, TYPE_STREAM, read_varint_within, varint_bytes, write_varint,
@@ -131,9 +131,7 @@ cdef uint8_t* effects_begin(Effects* e, int kind, uint32_t type, int db, int64_t
             store_u64(p, <uint64_t>expire_ms)
             p += 8
         else:
-            store_u32(p, <uint32_t>expire_ms)
-            p[4] = <uint8_t>(expire_ms >> 32)
-            p[5] = <uint8_t>(expire_ms >> 40)
+            store_u48(p, <uint64_t>expire_ms)
             p += 6
     p = write_varint(write_varint(p, <uint32_t>key_bytes), <uint32_t>body_bytes)
     if key_bytes:
@@ -420,11 +418,9 @@ cdef const uint8_t* effect_read(const uint8_t* p, const uint8_t* end, Effect* ou
         n = 8 if flags & EFFECT_WIDE_TTL else 6
         if end - p < n + 2:
             return NULL
-        out.expire_ms = <int64_t>(<uint64_t>load_u32(p) | <uint64_t>p[4] << 32 | <uint64_t>p[5] << 40)
-        if n == 8:
-            out.expire_ms = <int64_t>load_u64(p)
-            if out.expire_ms < 0:
-                return NULL
+        out.expire_ms = <int64_t>(load_u64(p) if n == 8 else load_u48(p))
+        if out.expire_ms < 0:
+            return NULL
         p += n
     p = read_varint_within(p, end, &out.key_bytes)
     if p == NULL:

@@ -1,5 +1,6 @@
 """Soundness of what is replayed. See effects_sound.pxd."""
 from gapless.engine.collection cimport PACKED_BYTES_MAX
+from gapless.engine.field_expiry cimport EXPIRY_BYTES
 from gapless.engine.record cimport (
     FIELDS_DUE_BYTES, LIST_NODES_BYTES, TYPE_HASH, TYPE_LIST, TYPE_SORTED_SET, TYPE_STREAM, read_varint_within,
 )
@@ -10,7 +11,6 @@ from gapless.engine.stream_value cimport STREAM_TREE_TABLE, StreamHead
 
 cdef enum:
     SCORE_BYTES = 8
-    FIELD_EXPIRY_BYTES = 6
 
 
 cdef bint hash_element_is_sound(const uint8_t* element, uint32_t n) noexcept nogil:
@@ -18,7 +18,7 @@ cdef bint hash_element_is_sound(const uint8_t* element, uint32_t n) noexcept nog
     cdef const uint8_t* p = read_varint_within(element, element + n, &head)
     if p == NULL:
         return False
-    return <uint64_t>(element + n - p) >= <uint64_t>(head >> 1) + (FIELD_EXPIRY_BYTES if head & 1 else 0)
+    return <uint64_t>(element + n - p) >= <uint64_t>(head >> 1) + (EXPIRY_BYTES if head & 1 else 0)
 
 
 cdef bint element_is_sound(int type, int tree, const uint8_t* element, uint32_t n, uint32_t* key_bytes) noexcept nogil:

@@ -13,7 +13,7 @@ exact to the ms and cost 17 B a field.
 Two keys of equal hash whose fields are due in the same ms share an element: then the second waits until somebody looks.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from gapless.engine.base cimport Status, load_u16, load_u32, load_u64
+from gapless.engine.base cimport Status, load_u48, load_u64
 from gapless.engine.keyspace cimport Keyspace
 from gapless.engine.record cimport (
     FIELDS_DUE_AT, HASH_EXPIRIES, RECORD_TREES, RECORD_TYPE_MASK, TYPE_HASH, Record, read_varint,
@@ -23,10 +23,6 @@ from gapless.engine.record cimport (
 cdef enum:
     FIELDS_NEVER = -1
     EXPIRY_BYTES = 6
-
-
-cdef inline int64_t load_expiry(const uint8_t* p) noexcept nogil:
-    return <int64_t>(<uint64_t>load_u32(p) | <uint64_t>load_u16(p + 4) << 32)
 
 
 cdef inline int64_t packed_fields_due(const uint8_t* packed) noexcept nogil:
@@ -41,8 +37,8 @@ cdef inline int64_t packed_fields_due(const uint8_t* packed) noexcept nogil:
     for _i in range(count):
         p = read_varint(p, &n)
         element = read_varint(p, &head)
-        if head & 1 and (due < 0 or load_expiry(element) < due):
-            due = load_expiry(element)
+        if head & 1 and (due < 0 or <int64_t>load_u48(element) < due):
+            due = <int64_t>load_u48(element)
         p += n
     return due
 

@@ -3,14 +3,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 from gapless.engine.base cimport (
-    STATUS_FULL, STATUS_OK, Status, clock_monotonic_ns, likely, load_u64, store_u16, store_u32, store_u64, unlikely,
+    STATUS_FULL, STATUS_OK, Status, clock_monotonic_ns, likely, load_u48, load_u64, store_u48, store_u64, unlikely,
 )
 from gapless.engine.collection cimport (
     collection_at, collection_begin, collection_close, collection_count, collection_drop_packed, collection_head,
     collection_mark, collection_next, collection_of_value, collection_open, collection_put, collection_remove,
     collection_walk_from, packed_count,
 )
-from gapless.engine.field_expiry cimport EXPIRY_BYTES, FIELDS_NEVER, fields_add, fields_remove, load_expiry, packed_fields_due
+from gapless.engine.field_expiry cimport EXPIRY_BYTES, FIELDS_NEVER, fields_add, fields_remove, packed_fields_due
 from gapless.engine.forest cimport ORDER_FIELD
 from gapless.engine.keyspace cimport FieldsDue, keyspace_record_key, keyspace_recorded
 from gapless.engine.record cimport (
@@ -29,8 +29,7 @@ cdef enum:
 cdef inline void write_element(uint8_t* p, const Field* field) noexcept nogil:
     p = write_varint(p, field.name_bytes << 1 | (field.expire_ms >= 0))
     if field.expire_ms >= 0:
-        store_u32(p, <uint32_t>field.expire_ms)
-        store_u16(p + 4, <uint32_t>(field.expire_ms >> 32) & 0xffff)
+        store_u48(p, <uint64_t>field.expire_ms)
         p += EXPIRY_BYTES
     memcpy(p, field.name, field.name_bytes)
     memcpy(p + field.name_bytes, field.value, field.value_bytes)
@@ -47,7 +46,7 @@ cdef inline void read_element(const uint8_t* p, uint32_t n, Field* out) noexcept
     p = read_varint(p, &head)
     out.expire_ms = FIELD_NO_EXPIRY
     if head & 1:
-        out.expire_ms = load_expiry(p)
+        out.expire_ms = <int64_t>load_u48(p)
         p += EXPIRY_BYTES
     out.name = p
     out.name_bytes = head >> 1

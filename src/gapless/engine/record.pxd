@@ -27,7 +27,7 @@ DEAD is set where the record lies when its slot is taken away or points elsewher
 look up the dead. A record without DEAD may still be dead: see "Flushing" in docs/design-notes.md.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from gapless.engine.base cimport load_u32, load_u64, store_u32, store_u64, unlikely
+from gapless.engine.base cimport load_u32, load_u48, load_u64, store_u32, store_u48, store_u64, unlikely
 
 
 cdef enum:
@@ -147,7 +147,7 @@ cdef inline int64_t record_expire(const uint8_t* at) noexcept nogil:
         return -1
     if unlikely(at[1] & RECORD_WIDE_TTL):
         return <int64_t>load_u64(at + 3)
-    return <int64_t>(<uint64_t>load_u32(at + 3) | (<uint64_t>at[7] << 32) | (<uint64_t>at[8] << 40))
+    return <int64_t>load_u48(at + 3)
 
 
 cdef inline uint32_t record_expire_bytes(const uint8_t* at) noexcept nogil:
@@ -238,9 +238,7 @@ cdef inline uint8_t* record_encode(uint8_t* at, uint32_t flags, uint32_t marks, 
             store_u64(p, <uint64_t>expire_ms)
             p += 8
         else:
-            store_u32(p, <uint32_t>expire_ms)
-            p[4] = <uint8_t>(expire_ms >> 32)
-            p[5] = <uint8_t>(expire_ms >> 40)
+            store_u48(p, <uint64_t>expire_ms)
             p += 6
     p = write_varint(p, key_bytes)
     if flags & RECORD_EXTENT:
