@@ -4,18 +4,18 @@ from gapless.engine.access cimport (
     access_before, access_frequency, access_idle_seconds, access_is_older_form, access_now, slot_with_access,
 )
 from gapless.engine.arena cimport arena_keep, arena_trim
-from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch, prefetch_write, unlikely
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, clock_thread_ns, hash_bytes, prefetch_write, unlikely
 from gapless.engine.effects cimport EFFECT_DELETE, effects_begin
 from gapless.engine.extent cimport extent_give, extents_reclaim
 from gapless.engine.field_expiry cimport fields_are_due, fields_expire, fields_remove, record_fields_due
 from gapless.engine.forest cimport Tree, forest_reclaim, tree_retire
 from gapless.engine.index cimport (
-    BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_remove, index_shrink,
-    slot_is_link, slot_position,
+    BUCKET_SLOTS, Index, index_drain, index_find_position, index_free, index_home, index_next, index_prefetch_slots, index_remove,
+    index_shrink, slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport (
-    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_hash_at, keyspace_preserve,
-    keyspace_record_key, keyspace_record_value, random_next,
+    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_db, keyspace_hash_at,
+    keyspace_preserve,    keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_due,
@@ -71,9 +71,7 @@ cdef inline bint is_cold(Keyspace* ks, uint64_t slot) noexcept nogil:
 cdef void tell(Keyspace* ks, const Record* r, uint64_t hash) noexcept nogil:
     """Who watches the key or waits for it, and the journal, of a live record that goes."""
     cdef const uint8_t* key = keyspace_record_key(ks, r)
-    cdef int db = 0
-    while ks.db_index[db] != r.marks & RECORD_DB_MASK:
-        db += 1
+    cdef int db = keyspace_db(ks, r.marks & RECORD_DB_MASK)
     if ks.watchers > 0:
         ks.on_change(ks.on_change_context, db, key, r.key_bytes, hash)
     if ks.awaited > 0:
@@ -244,10 +242,7 @@ cdef bint uncount_retired(Keyspace* ks, int64_t deadline_ns) noexcept nogil:
     while retired.bucket < index.bucket_count:
         bucket = index.buckets + retired.bucket * BUCKET_SLOTS
         while bucket != NULL:
-            for i in range(BUCKET_SLOTS):
-                if bucket[i] == 0 or slot_is_link(bucket[i]):
-                    break
-                prefetch(log_at(ks.log, slot_position(bucket[i])))
+            index_prefetch_slots(bucket, ks.arena.base)
             for i in range(BUCKET_SLOTS):
                 if bucket[i] == 0 or slot_is_link(bucket[i]):
                     break

@@ -4,7 +4,7 @@ from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, clock_monotonic_n
 from gapless.engine.forest cimport ORDER_BYTES, tree_begin, tree_retire
 from gapless.engine.index cimport BUCKET_SLOTS, Index, index_home, index_next, slot_is_link, slot_position, tag_of
 from gapless.engine.keyspace cimport (
-    FIND_PEEK, Value, keyspace_find, keyspace_hash_at, keyspace_preserve, keyspace_record_key, keyspace_record_value,
+    FIND_PEEK, Value, keyspace_db, keyspace_find, keyspace_hash_at, keyspace_preserve, keyspace_record_key, keyspace_record_value,
 )
 from gapless.engine.log cimport log_at
 from gapless.engine.record cimport record_decode
@@ -111,9 +111,7 @@ cdef bint find_hash(Keyspace* ks, int db_index, uint64_t hash, int64_t due, Valu
     """The hash that is due then; False: its own time has come, and it is gone."""
     cdef const Index* index = ks.index[db_index]
     cdef const uint64_t* bucket = index_home(index, hash)
-    cdef int i, db = 0
-    while ks.db_index[db] != db_index:
-        db += 1
+    cdef int i, db = keyspace_db(ks, <uint32_t>db_index)
     while True:
         INVARIANT(bucket != NULL)
         for i in range(BUCKET_SLOTS):

@@ -63,6 +63,14 @@ cdef inline uint64_t* index_next(const Index* index, const uint64_t* bucket) noe
 cdef inline void index_prefetch_bucket(const Index* index, uint64_t hash) noexcept nogil:
     prefetch(index_home(index, hash))
 
+cdef inline void index_prefetch_slots(const uint64_t* bucket, const uint8_t* records) noexcept nogil:
+    """Where the slots of a bucket lead to; its chain is left out."""
+    cdef int i
+    for i in range(BUCKET_SLOTS):
+        if bucket[i] == 0 or slot_is_link(bucket[i]):
+            break
+        prefetch(records + slot_position(bucket[i]))
+
 cdef inline void index_prefetch_record(const Index* index, const uint8_t* arena_base, uint64_t hash) noexcept nogil:
     """Of every slot whose tag matches: nearly always one."""
     cdef const uint64_t* bucket = index_home(index, hash)

@@ -20,9 +20,7 @@ cdef struct ImageWalk:
     uint64_t cursor
     uint64_t renames           # Effects.renames when the walk began
     uint64_t buckets           # walked so far
-    uint64_t images            # written
-    uint64_t walks
-    bint[128] old              # by base
+    uint8_t[128] old           # by base: whether it is
 
 
 cdef void images_begin(ImageWalk* w, const Keyspace* ks, uint32_t first) noexcept nogil

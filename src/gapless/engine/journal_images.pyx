@@ -3,8 +3,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from gapless.engine.base cimport clock_monotonic_ns, prefetch
 from gapless.engine.effects_image cimport IMAGE_PART_BYTES, effects_image_begin, effects_image_go_on
-from gapless.engine.index cimport BUCKET_SLOTS, Index, index_next, index_scan_bucket, index_scan_next, slot_is_link, slot_position
-from gapless.engine.keyspace cimport Keyspace, Value, keyspace_hash, keyspace_look, keyspace_record_key
+from gapless.engine.index cimport (
+    BUCKET_SLOTS, Index, index_next, index_prefetch_slots, index_scan_bucket, index_scan_next, slot_is_link, slot_position,
+)
+from gapless.engine.keyspace cimport Keyspace, Value, keyspace_db, keyspace_hash, keyspace_look, keyspace_record_key
 from gapless.engine.log cimport log_at
 from gapless.engine.record cimport RECORD_BASE_EPOCH, RECORD_BASE_FILE, Record, base_of_file, record_decode
 
@@ -17,7 +19,6 @@ cdef void start(ImageWalk* w, const Keyspace* ks) noexcept nogil:
     w.cursor = 0
     w.buckets = 0
     w.renames = ks.effects.renames
-    w.walks += 1
 
 
 cdef void images_begin(ImageWalk* w, const Keyspace* ks, uint32_t first) noexcept nogil:
@@ -62,23 +63,13 @@ cdef void know_old(ImageWalk* w, const Keyspace* ks) noexcept nogil:
         w.old[base_of_file(number)] = False
 
 
-cdef int number_of(const Keyspace* ks, int db_index) noexcept nogil:
-    """The client's number of a database."""
-    cdef int db
-    for db in range(ks.databases - 1):
-        if ks.db_index[db] == db_index:
-            return db
-    return ks.databases - 1
-
-
-cdef bint write_image(ImageWalk* w, Keyspace* ks, int db, const Record* r) noexcept nogil:
+cdef bint write_image(Keyspace* ks, int db, const Record* r) noexcept nogil:
     """The key's image; False: it has more parts."""
     cdef const uint8_t* key = keyspace_record_key(ks, r)
     cdef Value v
     if not keyspace_look(ks, db, key, r.key_bytes, keyspace_hash(ks, key, r.key_bytes), &v):
         # Its time has come.
         return True
-    w.images += 1
     effects_image_begin(ks, &v, key, r.key_bytes)
     return v.trees == NULL or effects_image_go_on(ks, IMAGE_PART_BYTES)
 
@@ -96,25 +87,15 @@ cdef bint walk_bucket(ImageWalk* w, Keyspace* ks, int db, const Index* index, ui
             if not w.old[at[2] & RECORD_BASE_FILE]:
                 continue
             record_decode(at, &r)
-            if not write_image(w, ks, db, &r):
+            if not write_image(ks, db, &r):
                 return False
         bucket = index_next(index, bucket)
     return True
 
 
-cdef void prefetch_records(const Keyspace* ks, const Index* index, uint64_t* bucket) noexcept nogil:
-    cdef int i
-    while bucket != NULL:
-        for i in range(BUCKET_SLOTS):
-            if bucket[i] == 0 or slot_is_link(bucket[i]):
-                break
-            prefetch(log_at(ks.log, slot_position(bucket[i])))
-        bucket = index_next(index, bucket)
-
-
 cdef void walk_group(ImageWalk* w, Keyspace* ks, uint64_t bytes_most) noexcept nogil:
     cdef const Index* index = ks.index[w.db_index]
-    cdef int db = number_of(ks, w.db_index)
+    cdef int db = keyspace_db(ks, <uint32_t>w.db_index)
     cdef uint64_t[GROUP + 1] cursors
     cdef uint64_t* buckets[GROUP]
     cdef int n = 0, i
@@ -125,7 +106,7 @@ cdef void walk_group(ImageWalk* w, Keyspace* ks, uint64_t bytes_most) noexcept n
         cursors[n + 1] = index_scan_next(index, cursors[n])
         n += 1
     for i in range(n):
-        prefetch_records(ks, index, buckets[i])
+        index_prefetch_slots(buckets[i], ks.arena.base)
     for i in range(n):
         w.cursor = cursors[i]
         if not walk_bucket(w, ks, db, index, buckets[i]):

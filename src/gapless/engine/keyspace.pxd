@@ -206,6 +206,13 @@ cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
     ks.random_state = x
     return x * <uint64_t>0x2545F4914F6CDD1D
 
+cdef inline int keyspace_db(const Keyspace* ks, uint32_t db_index) noexcept nogil:
+    """The client's number of a database that records know by its index."""
+    cdef int db = 0
+    while ks.db_index[db] != db_index:
+        db += 1
+    return db
+
 # ---- one key. `hash` is keyspace_hash() of the key; db is the client's number.
 cdef inline uint64_t keyspace_hash(const Keyspace* ks, const uint8_t* key, size_t n) noexcept nogil:
     return hash_bytes(key, n, ks.seed)

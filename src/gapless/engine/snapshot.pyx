@@ -6,12 +6,12 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memmove
 from gapless.engine.access cimport access_frequency, access_idle_seconds
-from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, prefetch, store_u64
+from gapless.engine.base cimport INVARIANT, clock_monotonic_ns, store_u64
 from gapless.engine.collection cimport CollectionWalk, collection_walk
 from gapless.engine.crc64 cimport crc64, crc64_zeros
 from gapless.engine.engine cimport Engine
 from gapless.engine.hash_value cimport Field, Hash, hash_next, hash_of_value
-from gapless.engine.index cimport BUCKET_SLOTS, Index, index_next, slot_is_link, slot_position
+from gapless.engine.index cimport BUCKET_SLOTS, Index, index_next, index_prefetch_slots, slot_is_link, slot_position
 from gapless.engine.keyspace cimport (
     DATABASES_MAX, POLICY_LFU, POLICY_LRU, Keyspace, Value, keyspace_background, keyspace_is_saved, keyspace_record_key, keyspace_size,
     keyspace_size_with_ttl, keyspace_tick, keyspace_value_of,
@@ -141,16 +141,11 @@ cdef void save_once(void* context, Record* r, uint64_t slot) noexcept nogil:
 # ---- all of them
 
 cdef void walk_bucket(Writer* w, const Index* index, const uint64_t* bucket) noexcept nogil:
-    cdef const uint8_t* at
     cdef Record r
     cdef int i
     while bucket != NULL:
-        for i in range(BUCKET_SLOTS):
-            if bucket[i] == 0 or slot_is_link(bucket[i]):
-                break
-            at = log_at(w.keys.log, slot_position(bucket[i]))
-            prefetch(at)
-            prefetch(at + 64)
+        index_prefetch_slots(bucket, w.keys.arena.base)
+        index_prefetch_slots(bucket, w.keys.arena.base + 64)
         for i in range(BUCKET_SLOTS):
             if bucket[i] == 0 or slot_is_link(bucket[i]):
                 break
