@@ -1,7 +1,7 @@
 """CRC-32C. See crc32c.pxd."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from gapless.engine.base cimport load_u64
+from libc.stdint cimport uint8_t, uint32_t
+from gapless.engine.crc_tables cimport CrcTables, crc_by_tables, crc_fill_tables
 
 
 cdef extern from * nogil:
@@ -40,40 +40,12 @@ cdef extern from * nogil:
 cdef uint32_t POLYNOMIAL = 0x82f63b78    # 0x1edc6f41 with its bits in reverse
 cdef bint has_instruction = gapless_crc_instruction()
 
-# tables[k][b]: what byte b adds when k more bytes follow it in the same step.
-cdef uint32_t[8][256] tables
-
-
-cdef void fill_tables() noexcept:
-    cdef int b, _bit, k
-    cdef uint32_t crc
-    for b in range(256):
-        crc = b
-        for _bit in range(8):
-            crc = (crc >> 1) ^ (POLYNOMIAL if crc & 1 else 0)
-        tables[0][b] = crc
-    for b in range(256):
-        for k in range(1, 8):
-            tables[k][b] = (tables[k - 1][b] >> 8) ^ tables[0][tables[k - 1][b] & 0xff]
-
-
-fill_tables()
+cdef CrcTables tables
+crc_fill_tables(&tables, POLYNOMIAL)
 
 
 cdef uint32_t by_tables(uint32_t crc, const uint8_t* data, size_t n) noexcept nogil:
-    cdef uint64_t word
-    while n >= 8:
-        word = crc ^ load_u64(data)
-        crc = (tables[7][word & 0xff] ^ tables[6][(word >> 8) & 0xff] ^ tables[5][(word >> 16) & 0xff]
-               ^ tables[4][(word >> 24) & 0xff] ^ tables[3][(word >> 32) & 0xff] ^ tables[2][(word >> 40) & 0xff]
-               ^ tables[1][(word >> 48) & 0xff] ^ tables[0][word >> 56])
-        data += 8
-        n -= 8
-    while n > 0:
-        crc = (crc >> 8) ^ tables[0][(crc ^ data[0]) & 0xff]
-        data += 1
-        n -= 1
-    return crc
+    return <uint32_t>crc_by_tables(&tables, crc, data, n)
 
 
 cdef uint32_t crc32c(uint32_t crc, const uint8_t* data, size_t n) noexcept nogil:
