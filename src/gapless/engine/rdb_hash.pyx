@@ -111,6 +111,20 @@ cdef Status put_new(Hash* h, const Field* field) noexcept nogil:
     return hash_put(h, field)
 
 
+cdef bint read_pair(Reader* reader, RdbText* name, RdbText* value, Field* field) noexcept nogil:
+    """The next two strings, as a field; False: they are none. Otherwise both texts are the caller's to free."""
+    if not rdb_read_string(reader, name):
+        return False
+    if not rdb_read_string(reader, value):
+        free(name.owned)
+        return False
+    field.name = name.data
+    field.name_bytes = <uint32_t>name.size
+    field.value = value.data
+    field.value_bytes = <uint32_t>value.size
+    return True
+
+
 cdef Status read_timed(Reader* reader, Hash* h) noexcept nogil:
     """Valkey's: the expiry behind field and value, -1: none."""
     cdef uint64_t fields, _i
@@ -123,20 +137,13 @@ cdef Status read_timed(Reader* reader, Hash* h) noexcept nogil:
     if fields > h.packed_fields_max:
         collection_mark(&h.c, HASH_TABLE)
     for _i in range(fields):
-        if not rdb_read_string(reader, &name):
-            return STATUS_MISSING
-        if not rdb_read_string(reader, &value):
-            free(name.owned)
+        if not read_pair(reader, &name, &value, &field):
             return STATUS_MISSING
         status = STATUS_MISSING
         if reader.end - reader.at >= 8:
             field.expire_ms = <int64_t>load_u64(reader.at)
             reader.at += 8
             if FIELD_NO_EXPIRY <= field.expire_ms <= EXPIRE_MS_MAX:
-                field.name = name.data
-                field.name_bytes = <uint32_t>name.size
-                field.value = value.data
-                field.value_bytes = <uint32_t>value.size
                 status = put_new(h, &field)
         free(name.owned)
         free(value.owned)
@@ -166,15 +173,8 @@ cdef Status read_table(Reader* reader, Hash* h, uint8_t type, uint64_t first) no
                 if distance > <uint64_t>EXPIRE_MS_MAX or first > <uint64_t>EXPIRE_MS_MAX - distance:
                     return STATUS_MISSING
                 field.expire_ms = <int64_t>(first + distance)
-        if not rdb_read_string(reader, &name):
+        if not read_pair(reader, &name, &value, &field):
             return STATUS_MISSING
-        if not rdb_read_string(reader, &value):
-            free(name.owned)
-            return STATUS_MISSING
-        field.name = name.data
-        field.name_bytes = <uint32_t>name.size
-        field.value = value.data
-        field.value_bytes = <uint32_t>value.size
         status = put_new(h, &field)
         free(name.owned)
         free(value.owned)
