@@ -2,7 +2,7 @@
 import os
 
 from libc.errno cimport EINTR, EIO, ENOSPC, EOPNOTSUPP, errno
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, strerror
@@ -21,9 +21,6 @@ cdef enum:
     PAID_BYTES = 64 << 10          # written between two slices of images that whoever writes pays for
     PAID_NS = 200000
     RESERVE_LEAST = 1 << 20        # below so much, and no more to be had, commands that write are refused
-
-
-cdef uint64_t NEVER = ~<uint64_t>0
 
 
 cdef extern from "<fcntl.h>" nogil:
@@ -70,7 +67,6 @@ cdef Journal* journal_new(Keyspace* keys) noexcept:
     INVARIANT(j != NULL and <int>EFFECTS_HEADROOM == <int>FRAME_HEAD)
     j.keys = keys
     j.file.fd = j.successor.fd = j.previous.fd = -1
-    j.images_at = NEVER
     j.wake_fd = gapless_eventfd()
     INVARIANT(j.wake_fd >= 0)
     pthread_mutex_init(&j.sync_lock, NULL)
@@ -196,7 +192,7 @@ cdef int journal_images(Journal* j, int64_t budget_ns, int64_t now_ms) noexcept 
     if not j.walk_over:
         j.walk_over = images_go_on(&j.walk, j.keys, IMAGE_BYTES, clock_monotonic_ns() + budget_ns)
     failed = journal_write_as(j, FRAME_IMAGES, now_ms)
-    j.images_at = NEVER if failed or j.walk_over else j.counts.bytes_written + PAID_BYTES
+    j.images_at = UINT64_MAX if failed or j.walk_over else j.counts.bytes_written + PAID_BYTES
     return failed
 
 

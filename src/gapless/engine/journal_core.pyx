@@ -3,7 +3,7 @@ import os
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport EIO
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from gapless.engine.base cimport INVARIANT, STATUS_OK, Status, clock_monotonic_ns, store_u32
@@ -232,6 +232,7 @@ cdef class JournalCore:
         j.file_wanted = j.mark_due = False
         j.stuck = 0
         j.broken = 0
+        j.images_at = UINT64_MAX
         store_release(&j.synced, j.written)
         self.take_file(&j.file, fd, number, position)
         keyspace_record_effects(j.keys, True, number)
@@ -463,7 +464,6 @@ cdef class JournalCore:
         self.engine.enter()
         keyspace_tick(self.engine.keys)
         failed = journal_append(j, frame, 0, FRAME_CLOSED, self.engine.keys.now_ms) if closed else journal_write(j, self.engine.keys.now_ms)
-        j.images_at = ~<uint64_t>0
         keyspace_record_effects(j.keys, False, 0)
         j.refusal[0] = 0
         # Nothing is promised any more of what could not be written.
@@ -482,7 +482,6 @@ cdef class JournalCore:
         """In the child of a fork: forgets the files; (descriptor, length) of each, for the caller to close."""
         cdef Journal* j = self.j
         self.engine.enter()
-        j.images_at = ~<uint64_t>0
         keyspace_record_effects(j.keys, False, 0)
         files = take_files(j)
         self.engine.leave()

@@ -47,17 +47,16 @@ IDLE_SECONDS = 0.01
 class Pace:
     """How fast a file is emptied: done when half of what is left to the limit has been written."""
 
-    def __init__(self, room: int, written: int) -> None:
+    def __init__(self, room: int, buckets: int, written: int) -> None:
         self.room = room
+        self._buckets = buckets
         self._written = written
-        self._buckets = 0
 
     def is_ahead(self, left: int, written: int) -> bool:
         """Whether to wait. `left`: buckets to walk; `written`: bytes that went to files."""
-        self._buckets = max(self._buckets, left)
         if self.room == 0:
             return False
-        return left / max(self._buckets, 1) <= 1 - (written - self._written) / (self.room / 2)
+        return left / self._buckets <= 1 - (written - self._written) / (self.room / 2)
 
 
 class Journal:
@@ -228,12 +227,12 @@ class Journal:
         self._engine.flush()
         self._recover(None)
 
-    def _begin_images(self, number: int, pace: Pace | None = None) -> None:
-        """Of all whose base is in a file before this one. Without a pace as fast as may be."""
+    def _begin_images(self, number: int, room: int | None = None) -> None:
+        """Of all whose base is in an earlier file. `room`: bytes that are left; None: as fast as may be."""
         self.core.images_begin(number)
-        if pace is None:
+        if room is None:
             self.rewrite_started = time.monotonic()
-        self._pace = pace
+        self._pace = None if room is None else Pace(room, *self.core.progress())
         self._images_first = number
 
     def _look(self) -> None:
@@ -245,19 +244,18 @@ class Journal:
         self.core.file_bytes = max(min(self.file_bytes, most), least)
         if self._images_first or self._wanted:
             return
-        count, size = self.sizes()
+        numbers = numbers_in(self.path)
+        count, size = len(numbers), self._size_of(numbers)
         limit = max(int(live * self.garbage_ratio), GARBAGE_BYTES)
         # From two thirds of the garbage that may be.
         bound = live + (limit - live) * 2 // 3
         crowded = count > FILES_MOST
         if not crowded and (size <= GARBAGE_BYTES or size < bound):
             return
-        oldest = numbers_in(self.path)[0]
-        if oldest < self.core.number:
+        if numbers[0] < self.core.number:
             # As many as are too much: each walk ends with a sync.
             too_many = count // 4 if crowded else int(count * (size - bound) / size)
-            first = min(oldest + 1 + too_many, self.core.number)
-            self._begin_images(first, Pace(max(limit - size, 0), self.core.progress()[1]))
+            self._begin_images(min(numbers[0] + 1 + too_many, self.core.number), max(limit - size, 0))
         elif size >= limit and size > GARBAGE_BYTES:
             self._wanted = True
 
@@ -399,12 +397,15 @@ class Journal:
 
     def sizes(self) -> tuple[int, int]:
         """How many files there are, and their bytes."""
-        found = 0
         numbers = numbers_in(self.path)
+        return len(numbers), self._size_of(numbers)
+
+    def _size_of(self, numbers: list[int]) -> int:
+        found = 0
         for number in numbers:
             with contextlib.suppress(FileNotFoundError):
                 found += os.path.getsize(self.file(number))
-        return len(numbers), found
+        return found
 
     @property
     def policy(self) -> int:
