@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gapless.cli.output import FAILED, WRONG_USE, fail, remarks, results
+from gapless.cli.output import FAILED, WRONG_USE, fail, progress_bar, remarks, results
 from gapless.errors import GaplessError
 
 TYPE_CHECKING = False
@@ -136,19 +134,3 @@ def time_text(ms: int) -> str:
     """Milliseconds since the epoch, for a reader; UTC."""
     moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
     return moment.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + " UTC"
-
-
-@contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], object] | None]:
-    """A bar of bytes on standard error, where a person looks on."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=remarks(), transient=True) as progress:
-        task = progress.add_task(what)
-
-        def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield report

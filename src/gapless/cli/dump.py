@@ -16,12 +16,11 @@ from gapless.cli.check import (
     AsJson,
     Directory,
     failing_plainly,
-    progress_bar,
     require_journal,
     say_damaged,
     time_text,
 )
-from gapless.cli.output import FAILED, WRONG_USE, fail
+from gapless.cli.output import FAILED, WRONG_USE, fail, progress_bar
 from gapless.engine.frames import CLEANED, CLOSED, EFFECTS, IMAGES, SEALED
 from gapless.errors import DamagedError
 from gapless.journal.effects import Effect, EffectError, effects

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-from gapless.cli.output import remarks
+from gapless.cli.output import progress_bar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +15,8 @@ _REFRESH_SECONDS = 0.2
 
 def draw(loading: Loading) -> None:
     """A bar on standard error until it is loaded."""
-    columns = (TextColumn("loading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=remarks(), transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("loading", total=None)
-        while loading.running:
-            progress.update(task, completed=loading.done, total=loading.total or None)
-            progress.refresh()
+    with progress_bar("loading") as report:
+        while report is not None and loading.running:
+            if loading.total:
+                report(loading.done, loading.total)
             time.sleep(_REFRESH_SECONDS)

@@ -14,10 +14,9 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gapless.cli.output import WRONG_USE, fail, remarks, results
+from gapless.cli.output import WRONG_USE, fail, progress_bar, remarks, results
 from gapless.errors import GaplessError, RecordsWarning
 from gapless.record_file.records import Records, hinted_fields
 
@@ -93,7 +92,8 @@ def records(
     try:
         if not reading and action is not Action.APPEND and not file.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        with _warnings(), _bar(action.value) as progress:
+        step = "indexing and compacting" if action is Action.COMPACT else "indexing"
+        with _warnings(), progress_bar(step) as progress:
             opened = Records(path, key, fields, readonly=reading, sync="close", progress=progress)
         with opened:
             if reading:
@@ -267,18 +267,3 @@ def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     console = remarks()
     console.print("[bold yellow]warning:[/]", end=" ")
     console.print(str(message), markup=False)
-
-
-@contextlib.contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], object] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=remarks(), transient=True) as progress:
-        task = progress.add_task("indexing" if what != "compact" else "indexing and compacting")
-
-        def report(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield report
