@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import gapless
+from gapless.journal.format import numbers_in
+from tests.journal.harness import wait_for
 
 HELD = """
 import gapless, sys
@@ -191,6 +193,36 @@ def test_a_backup_is_the_store_as_it_was_then(tmp_path: Path) -> None:
         with gapless.open(tmp_path / f"copy-{i}") as copy:
             assert copy["a"] == b"1"
             assert copy.get("n") == copy.get("m")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_cleaning_while_a_backup_begins_takes_nothing_from_it(tmp_path: Path, before: bool) -> None:
+    with gapless.open(tmp_path / "data") as store:
+        journal = store._journal
+        assert journal is not None
+        for i in range(2000):
+            store[f"k{i % 100}"] = f"v{i}"
+
+        class Core:
+            """The core, whose files are all written anew before or after the mark of a backup."""
+
+            def mark(self) -> tuple[int, int]:
+                marked = (0, 0) if before else core.mark()
+                first, rewrites = min(numbers_in(journal.path)), journal.rewrites
+                assert journal.rewrite()
+                wait_for(lambda: journal.rewrites > rewrites and min(numbers_in(journal.path)) > first)
+                return core.mark() if before else marked
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(core, name)
+
+        core, journal.core = journal.core, Core()  # type: ignore[assignment]
+        store.backup(tmp_path / "copy")
+        journal.core = core
+        there = dict(store.items())
+    with gapless.open(tmp_path / "copy") as copy:
+        assert dict(copy.items()) == there
+        assert copy.check() is None
 
 
 def test_a_store_in_memory_has_nothing_to_back_up(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from gapless.errors import JournalError
 from gapless.journal.format import name_of, numbers_in
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from gapless.journal.journal import Journal
 
 COPY_BYTES = 1 << 22
+ATTEMPTS = 100
 
 
 def backup(journal: Journal, target: str) -> None:
@@ -19,15 +21,8 @@ def backup(journal: Journal, target: str) -> None:
     os.makedirs(target, exist_ok=True)
     if os.listdir(target):
         raise FileExistsError(f"{target}: the directory is not empty")
-    number, position = journal.core.mark()
     with contextlib.ExitStack() as opened:
-        files: list[tuple[int, int]] = []
-        for each in numbers_in(journal.path):
-            if each <= number:
-                # Opened all at once: cleaning may remove their names meanwhile.
-                fd = os.open(journal.file(each), os.O_RDONLY | os.O_CLOEXEC)
-                opened.callback(os.close, fd)
-                files.append((each, fd))
+        files, number, position = _open_files(journal, opened)
         for each, fd in files:
             copy = os.path.join(target, name_of(each))
             if each == number:
@@ -39,6 +34,29 @@ def backup(journal: Journal, target: str) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _open_files(journal: Journal, opened: contextlib.ExitStack) -> tuple[list[tuple[int, int]], int, int]:
+    """All files, by number; which is the last one, and how far it is to be copied."""
+    for _ in range(ATTEMPTS):
+        files: dict[int, int] = {}
+        # Before the mark, for what lies before it may be based on all of them; and after it, what was begun by then.
+        _open_more(journal, files, opened)
+        number, position = journal.core.mark()
+        _open_more(journal, files, opened)
+        if files.keys() >= set(range(min(files), number + 1)):
+            return [(each, files[each]) for each in range(min(files), number + 1)], number, position
+    raise JournalError(f"{journal.path}: files are cleaned faster than they can be opened")
+
+
+def _open_more(journal: Journal, files: dict[int, int], opened: contextlib.ExitStack) -> None:
+    for each in numbers_in(journal.path):
+        if each not in files:
+            # Cleaning may have removed its name meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                fd = os.open(journal.file(each), os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, fd)
+                files[each] = fd
 
 
 def _link(path: str, fd: int, copy: str) -> bool:
