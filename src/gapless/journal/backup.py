@@ -40,7 +40,7 @@ def _open_files(journal: Journal, opened: contextlib.ExitStack) -> tuple[list[tu
     """All files, by number; which is the last one, and how far it is to be copied."""
     for _ in range(ATTEMPTS):
         files: dict[int, int] = {}
-        # Before the mark, for what lies before it may be based on all of them; and after it, what was begun by then.
+        # Before the mark, for what lies before it may be based on all; after it, what was begun by then.
         _open_more(journal, files, opened)
         number, position = journal.core.mark()
         _open_more(journal, files, opened)
