@@ -11,9 +11,9 @@ import os
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
-from tests.differential.grammar.sequences import GROUPS, Piece, conversations
+from tests.differential.grammar.sequences import GROUPS, Piece, conversations, generation
 from tests.differential.pair import Pair
 
 EXAMPLES = int(os.environ.get("GAPLESS_EXAMPLES", "60"))
@@ -40,13 +40,7 @@ def test_same_answers(servers: Pair, group: str, protocol: int) -> None:
     failed: set[tuple[Piece, ...]] = set()
     patience_ends = math.inf
 
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize="GAPLESS_EXAMPLES" not in os.environ,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @generation(EXAMPLES)
     @given(pieces=conversations(group))
     def conversation(pieces: tuple[Piece, ...]) -> None:
         nonlocal patience_ends

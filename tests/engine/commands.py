@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
 
 ONE_KEY = [
@@ -88,6 +89,14 @@ class Client:
         reply = self(*args)
         assert reply[:1] == b"*", reply
         return reply.split(b"\r\n")[2::2]
+
+
+def new_client_of_all(seed: int = 7, now_ms: int = 0) -> Client:
+    """The same with every command there is. now_ms: what time it is; 0: the clock's."""
+    engine = Engine(segment_bytes=1 << 16, address_bytes=1 << 36, seed=seed)
+    engine.load_commands(COMMANDS)
+    engine.configure(clock_ms=now_ms)
+    return Client(engine)
 
 
 def new_client(protocol: int = 2) -> Client:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
 from gapless.engine.rdb_load import Loader
 from gapless.engine.snapshot import Snapshot
-from tests.engine.commands import Client
+from tests.engine.commands import Client, new_client_of_all
 
 DATABASES = 16
 STEP_US = 0  # a few buckets
@@ -28,14 +27,12 @@ def finished(snapshot: Snapshot, begun: bytes) -> bytes:
 
 def loaded(data: bytes, now: int, seed: int = 1) -> Client:
     """A store of what is in a file, at a time."""
-    engine = Engine(segment_bytes=1 << 16, address_bytes=1 << 36, seed=seed)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=now)
-    loader = Loader(engine, data)
+    client = new_client_of_all(seed, now)
+    loader = Loader(client.engine, data)
     while not loader.step(1000):
         pass
-    assert engine.check() is None
-    return Client(engine)
+    assert client.engine.check() is None
+    return client
 
 
 def keys(client: Client) -> dict[tuple[int, bytes], tuple[bytes, ...]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from gapless.commands.table import COMMANDS
 from gapless.engine.engine import Engine
-from tests.differential.grammar.sequences import GROUPS, Piece, conversations
+from tests.differential.grammar.sequences import GROUPS, Piece, conversations, generation
 from tests.engine.commands import Client
 from tests.engine.history import START_MS
 from tests.engine.replica import ReplicatingClient
@@ -44,13 +44,7 @@ def converse(pieces: tuple[Piece, ...]) -> None:
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group not in OTHERS])
 def test_a_conversation_is_replayed(group: str) -> None:
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize="GAPLESS_EXAMPLES" not in os.environ,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @generation(EXAMPLES)
     @given(pieces=conversations(group))
     def conversation(pieces: tuple[Piece, ...]) -> None:
         converse(pieces)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gapless.commands.table import COMMANDS
-from gapless.engine.engine import Engine
 from gapless.engine.rdb_load import Loader
 from gapless.errors import RdbError
-from tests.engine.commands import Client
+from tests.engine.commands import Client, new_client_of_all
 from tests.engine.history import START_MS
 from tests.support import rdb_writer as w
 from tests.support.rdb_forms import HASH_ZIPLIST, HASH_ZIPMAP, length, old_hash, string, ziplist
@@ -18,10 +16,7 @@ LATER = START_MS + 1_000_000
 
 @pytest.fixture
 def client() -> Client:
-    engine = Engine(segment_bytes=1 << 16, address_bytes=1 << 36, seed=7)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    return Client(engine)
+    return new_client_of_all(now_ms=START_MS)
 
 
 def load(client: Client, data: bytes, merge: bool = False) -> Loader:

@@ -16,7 +16,7 @@ from tests.engine import (
     test_sorted_sets_model,
     test_streams_model,
 )
-from tests.engine.commands import Client
+from tests.engine.commands import Client, new_client_of_all
 from tests.engine.history import HISTORIES, START_MS
 from tests.engine.snapshots import Watched, finished, keys, loaded, whole
 
@@ -151,10 +151,7 @@ def test_databases_flushed_swapped_and_evicted(seed: int) -> None:
 
 @pytest.fixture
 def client() -> Client:
-    engine = Engine(segment_bytes=1 << 16, address_bytes=1 << 36, seed=7)
-    engine.load_commands(COMMANDS)
-    engine.configure(clock_ms=START_MS)
-    return Client(engine)
+    return new_client_of_all(now_ms=START_MS)
 
 
 def test_a_database_flushed_before_is_not_in_it(client: Client) -> None:

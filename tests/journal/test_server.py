@@ -24,6 +24,16 @@ def until_loaded(server: Server) -> None:
     wait_for(lambda: info(server, "loading") == "0")
 
 
+def survives_sigkill(server: Server, digest: bytes) -> None:
+    """The server is killed and started again, and has what it had."""
+    server.kill()
+    server.start()
+    until_loaded(server)
+    with server.connect() as connection:
+        assert connection.call("DEBUG", "DIGEST") == digest
+        assert connection.call("DEBUG", "CHECK") == b"+OK\r\n"
+
+
 @pytest.mark.parametrize("policy", ["always", "everysec", "no"])
 def test_what_was_acknowledged_survives_sigkill(policy: str) -> None:
     with gapless_server(appendonly="yes", appendfsync=policy) as server:
@@ -35,12 +45,7 @@ def test_what_was_acknowledged_survives_sigkill(policy: str) -> None:
                 for i in range(round_ * 100, round_ * 100 + 100):
                     assert connection.call("SET", f"k{i}", f"v{i}") == b"+OK\r\n"
                 digest = connection.call("DEBUG", "DIGEST")
-            server.kill()
-            server.start()
-            until_loaded(server)
-            with server.connect() as connection:
-                assert connection.call("DEBUG", "DIGEST") == digest
-                assert connection.call("DEBUG", "CHECK") == b"+OK\r\n"
+            survives_sigkill(server, digest)
 
 
 def test_shutdown_closes_the_journal() -> None:
@@ -110,11 +115,7 @@ def test_many_clients_with_always_share_syncs_and_all_are_answered() -> None:
         assert 0 < int(info(server, "journal_syncs")) < 30 * 20 * 9
         with server.connect() as connection:
             digest = connection.call("DEBUG", "DIGEST")
-        server.kill()
-        server.start()
-        until_loaded(server)
-        with server.connect() as connection:
-            assert connection.call("DEBUG", "DIGEST") == digest
+        survives_sigkill(server, digest)
 
 
 def test_appendonly_is_switched_on_and_off_while_it_runs() -> None:
@@ -127,23 +128,17 @@ def test_appendonly_is_switched_on_and_off_while_it_runs() -> None:
         wait_for(lambda: info(server, "aof_rewrite_in_progress") == "0")
         assert info(server, "aof_enabled") == "1"
         digest = connection.call("DEBUG", "DIGEST")
-        server.kill()
         server.argv += ["--appendonly", "yes"]
-        server.start()
-        until_loaded(server)
+        survives_sigkill(server, digest)
         with server.connect() as connection:
-            assert connection.call("DEBUG", "DIGEST") == digest
             assert connection.call("CONFIG", "SET", "appendonly", "no") == b"+OK\r\n"
             connection.call("SET", "not-kept", "1")
             assert connection.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
             wait_for(lambda: info(server, "aof_rewrite_in_progress") == "0")
             assert info(server, "journal_files") == "1"
             digest = connection.call("DEBUG", "DIGEST")
-        server.kill()
-        server.start()
-        until_loaded(server)
+        survives_sigkill(server, digest)
         with server.connect() as connection:
-            assert connection.call("DEBUG", "DIGEST") == digest
             assert connection.call("EXISTS", "not-kept") == b":1\r\n"
 
 
@@ -164,11 +159,7 @@ def test_bgrewriteaof_drops_what_is_dead() -> None:
             assert connection.call("DEBUG", "DIGEST") == digest
             connection.call("SET", "last", "1")
             digest = connection.call("DEBUG", "DIGEST")
-        server.kill()
-        server.start()
-        until_loaded(server)
-        with server.connect() as connection:
-            assert connection.call("DEBUG", "DIGEST") == digest
+        survives_sigkill(server, digest)
 
 
 def test_without_a_journal_there_is_nothing_to_rewrite_or_load() -> None:

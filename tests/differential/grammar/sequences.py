@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.differential.grammar import (
@@ -38,6 +40,17 @@ class Piece:
     connection: int
     commands: tuple[Args, ...]
     together: bool
+
+
+def generation(examples: int) -> settings:
+    """How conversations are made: the same in every run, unless GAPLESS_EXAMPLES says how many random ones."""
+    return settings(
+        max_examples=examples,
+        derandomize="GAPLESS_EXAMPLES" not in os.environ,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def _any(*tables: dict[str, Words]) -> Words:
