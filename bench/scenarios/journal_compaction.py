@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ SIZE_LIMIT = 2.2
 SAMPLE_MS = 50
 
 
+def _compared(context: Context) -> Iterator[str]:
+    return (name for name in context.one_by_one() if name in (PEER, GAPLESS))
+
+
+@contextlib.contextmanager
+def _alone(context: Context, name: str) -> Iterator[tuple[Server, Path]]:
+    """A server with a directory of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="gapless-bench-") as directory,
+        context.alone(name, data=Path(directory)) as server,
+    ):
+        yield server, Path(directory)
+
+
 def compaction(context: Context) -> None:
     keys = context.size(2_000_000, 100_000)
     seconds = 10.0 if context.quick else 60.0
@@ -43,13 +58,8 @@ def compaction(context: Context) -> None:
     delay = context.row("longest delay of a probe meanwhile", "ms", Bar("at most", DELAY_MS_MAX))
     idle = context.row("the same before, under the same writes", "ms")
     took = context.row("the compaction", "s")
-    for name in context.one_by_one():
-        if name not in (PEER, GAPLESS):
-            continue
-        with (
-            tempfile.TemporaryDirectory(prefix="gapless-bench-") as directory,
-            context.alone(name, data=Path(directory)) as server,
-        ):
+    for name in _compared(context):
+        with _alone(context, name) as (server, _):
             context.progress(f"{name}: {keys:,} keys")
             fill(server, keys, VALUE_BYTES)
             context.progress(f"{name}: compacting")
@@ -83,19 +93,14 @@ def size(context: Context) -> None:
     blocks = context.row("the same, with what is reserved on the disk", "x")
     after = context.row("bytes in files / live at the end", "x")
     live_bytes = keys * (KEY_BYTES + SMALL_VALUE_BYTES)
-    for name in context.one_by_one():
-        if name not in (PEER, GAPLESS):
-            continue
-        with (
-            tempfile.TemporaryDirectory(prefix="gapless-bench-") as directory,
-            context.alone(name, data=Path(directory)) as server,
-        ):
+    for name in _compared(context):
+        with _alone(context, name) as (server, directory):
             context.progress(name)
             fill(server, keys, SMALL_VALUE_BYTES)
             sizes: list[tuple[int, int]] = []
 
-            def sample(_: dict[str, Any], sizes: list[tuple[int, int]] = sizes, at: str = directory) -> None:
-                sizes.append(_bytes_in(Path(at)))
+            def sample(_: dict[str, Any], sizes: list[tuple[int, int]] = sizes, at: Path = directory) -> None:
+                sizes.append(_bytes_in(at))
 
             run_load(
                 server,
