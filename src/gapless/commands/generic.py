@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gapless.commands.arguments import LIMIT
 from gapless.commands.row import Arg, Command, Keys
 
 COMMANDS: tuple[Command, ...] = (
@@ -165,14 +166,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("max", "string"),
             Arg("bylex", "pure-token", token="BYLEX", flags="optional"),
             Arg("rev", "pure-token", token="REV", flags="optional"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            LIMIT,
             Arg("withvalues", "pure-token", token="WITHVALUES", flags="optional"),
         ),
     ),

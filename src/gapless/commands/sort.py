@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gapless.commands.arguments import LIMIT
 from gapless.commands.row import Arg, Command, Keys
 
 PATTERN_KEYS = "The keys of BY and GET follow from what is sorted."
@@ -27,14 +28,7 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("by-pattern", "pattern", token="BY", flags="optional", key_spec=1, text="pattern"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            LIMIT,
             Arg(
                 "get-pattern",
                 "pattern",
@@ -69,14 +63,7 @@ COMMANDS: tuple[Command, ...] = (
         args=(
             Arg("key", "key", key_spec=0),
             Arg("by-pattern", "pattern", token="BY", flags="optional", key_spec=1, text="pattern"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-            ),
+            LIMIT,
             Arg(
                 "get-pattern",
                 "pattern",

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
+from gapless.commands.arguments import LIMIT
 from gapless.commands.row import Arg, Command, Keys
 
-_LIMIT = Arg(
-    "limit",
-    "block",
-    Arg("offset", "integer"),
-    Arg("count", "integer"),
-    token="LIMIT",
-    flags="optional",
-)
 _AGGREGATE = Arg(
     "aggregate",
     "oneof",
@@ -385,7 +378,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("key", "key", key_spec=0),
             Arg("min", "string"),
             Arg("max", "string"),
-            _LIMIT,
+            LIMIT,
         ),
         deprecated=("6.2.0", "`ZRANGE` with `BYLEX`"),
     ),
@@ -406,7 +399,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("min", "double"),
             Arg("max", "double"),
             Arg("withscores", "pure-token", token="WITHSCORES", flags="optional", since="2.0.0"),
-            _LIMIT,
+            LIMIT,
         ),
         history=(("2.0.0", "WITHSCORES."),),
         deprecated=("6.2.0", "`ZRANGE` with `BYSCORE`"),
@@ -439,7 +432,7 @@ COMMANDS: tuple[Command, ...] = (
                 flags="optional",
             ),
             Arg("rev", "pure-token", token="REV", flags="optional"),
-            _LIMIT,
+            LIMIT,
         ),
     ),
     Command(
@@ -569,7 +562,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("key", "key", key_spec=0),
             Arg("max", "string"),
             Arg("min", "string"),
-            _LIMIT,
+            LIMIT,
         ),
         deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYLEX`"),
     ),
@@ -590,7 +583,7 @@ COMMANDS: tuple[Command, ...] = (
             Arg("max", "double"),
             Arg("min", "double"),
             Arg("withscores", "pure-token", token="WITHSCORES", flags="optional"),
-            _LIMIT,
+            LIMIT,
         ),
         history=(("2.1.6", "Open ends."),),
         deprecated=("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`"),
