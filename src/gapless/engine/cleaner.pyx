@@ -14,8 +14,8 @@ from gapless.engine.index cimport (
     index_shrink, slot_is_link, slot_position,
 )
 from gapless.engine.keyspace cimport (
-    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_db, keyspace_hash_at,
-    keyspace_preserve,    keyspace_record_key, keyspace_record_value, random_next,
+    POLICY_ALLKEYS, POLICY_EVICTING, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Keyspace, Retired, keyspace_db, keyspace_has_expired,
+    keyspace_hash_at, keyspace_preserve, keyspace_record_key, keyspace_record_value, random_next,
 )
 from gapless.engine.log cimport (
     SEGMENT_FREE, SEGMENT_OPEN, SEGMENT_SEALED, USE_CLASSES, USE_EMPTY, Segment, log_append, log_at, log_due,
@@ -77,7 +77,7 @@ cdef void tell(Keyspace* ks, const Record* r, uint64_t hash) noexcept nogil:
     if ks.awaited > 0:
         ks.on_awaited(ks.on_awaited_context, db, key, r.key_bytes, hash, True)
     # That a key's time has come whoever replays knows himself.
-    if ks.effects != NULL and (r.expire_ms < 0 or r.expire_ms > ks.now_ms):
+    if ks.effects != NULL and not keyspace_has_expired(ks, r):
         effects_begin(ks.effects, EFFECT_DELETE, 0, db, -1, key, r.key_bytes, 0)
 
 
@@ -169,7 +169,7 @@ cdef int64_t process(Keyspace* ks, uint32_t unit, uint32_t* offset, int fate, in
                 if unlikely(ks.on_unsaved != NULL):
                     preserve_flushed(ks, &group[i], position, hashes[i])
                 drop(ks, &group[i], position, NULL, hashes[i])
-            elif group[i].expire_ms >= 0 and group[i].expire_ms <= ks.now_ms and ks.active_expire:
+            elif ks.active_expire and keyspace_has_expired(ks, &group[i]):
                 drop(ks, &group[i], position, slot, hashes[i])
                 ks.stats.expired += 1
             elif fate == FATE_EVICT and is_cold(ks, slot[0]):

@@ -5,7 +5,8 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from gapless.engine.base cimport parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_is, handler_register, reply_syntax_error
-from gapless.engine.keyspace cimport keyspace_flush, keyspace_flush_all, keyspace_size, keyspace_swap
+from gapless.engine.keyspace cimport keyspace_size
+from gapless.engine.keyspace_flush cimport keyspace_flush, keyspace_flush_all, keyspace_swap
 from gapless.engine.reply cimport reply_array, reply_bulk, reply_error, reply_int, reply_status
 from gapless.engine.transactions cimport transactions_flushing
 

@@ -13,9 +13,10 @@ from gapless.engine.dispatch cimport (
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.glob cimport glob_match
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_PEEK, FIND_WRITE, Value, keyspace_check, keyspace_create, keyspace_find, keyspace_hash,
-    keyspace_idle_seconds, keyspace_make_room, keyspace_memory_usage, keyspace_touched,
+    EXPIRE_NEVER, FIND_PEEK, FIND_WRITE, Value, keyspace_check, keyspace_create, keyspace_find, keyspace_hash, keyspace_make_room,
+    keyspace_memory_usage, keyspace_touched,
 )
+from gapless.engine.keyspace_access cimport keyspace_idle_seconds
 from gapless.engine.rdb cimport rdb_string_bytes
 from gapless.engine.record cimport TYPE_STRING
 from gapless.engine.reply cimport (

@@ -22,9 +22,9 @@ from gapless.engine.dispatch cimport handler_register, reply_wrong_subcommand
 from gapless.engine.forest cimport ORDER_MEMBER, ORDER_POSITION
 from gapless.engine.hash_value cimport Field, Hash, hash_next, hash_of_value
 from gapless.engine.keyspace cimport (
-    FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_scan, keyspace_size,
-    keyspace_value_of,
+    FIND_PEEK, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_record_key, keyspace_size, keyspace_value_of,
 )
+from gapless.engine.keyspace_walk cimport keyspace_scan
 from gapless.engine.record cimport TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, Record
 from gapless.engine.reply cimport format_shortest, reply_array, reply_status
 from gapless.engine.sha1 cimport SHA1_BYTES, sha1

@@ -14,10 +14,10 @@ from gapless.engine.forest cimport (
     ORDER_BYTES, ORDER_FIELD, ORDER_MEMBER, ORDER_POSITION, ORDER_SCORE, ORDER_SCORED, Tree, tree_begin, tree_retire,
 )
 from gapless.engine.keyspace cimport (
-    FIND_PEEK, Value, keyspace_copy, keyspace_create, keyspace_delete_found, keyspace_expire, keyspace_find, keyspace_flush,
-    keyspace_flush_all, keyspace_hash, keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_rewrite, keyspace_set,
-    keyspace_set_now, keyspace_swap,
+    FIND_PEEK, Value, keyspace_copy, keyspace_create, keyspace_delete_found, keyspace_expire, keyspace_find, keyspace_hash,
+    keyspace_prefetch_bucket, keyspace_prefetch_record, keyspace_resize, keyspace_rewrite, keyspace_set, keyspace_set_now,
 )
+from gapless.engine.keyspace_flush cimport keyspace_flush, keyspace_flush_all, keyspace_swap
 from gapless.engine.record cimport (
     RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_MAKING_MASK, RECORD_TREES, TREE_BYTES, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_SORTED_SET,
     TYPE_STREAM, TYPE_STRING, base_of_file, read_varint_within, record_trees,

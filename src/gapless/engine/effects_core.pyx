@@ -9,9 +9,10 @@ from gapless.engine.effects_image cimport effects_image_begin, effects_image_go_
 from gapless.engine.engine cimport Engine
 from gapless.engine.forest cimport Tree
 from gapless.engine.keyspace cimport (
-    Keyspace, Value, keyspace_effects_file, keyspace_hash, keyspace_look, keyspace_record_effects, keyspace_record_key,
-    keyspace_scan, keyspace_tick, keyspace_value_of,
+    Keyspace, Value, keyspace_effects_file, keyspace_hash, keyspace_look, keyspace_record_effects, keyspace_record_key, keyspace_tick,
+    keyspace_value_of,
 )
+from gapless.engine.keyspace_walk cimport keyspace_scan
 from gapless.engine.record cimport RECORD_MAKING_MASK, TREE_BYTES, TYPE_LIST, TYPE_STREAM, Record, record_trees
 from gapless.engine.tree cimport Place, tree_at, tree_element, tree_next
 

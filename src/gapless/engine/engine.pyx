@@ -21,8 +21,10 @@ from gapless.engine.forest cimport forest_reclaim
 from gapless.engine.hash_value cimport hash_expire_fields
 from gapless.engine.journal cimport SYNC_ALWAYS, journal_await, journal_free, journal_new, journal_settled
 from gapless.engine.keyspace cimport (
-    DATABASES_MAX, keyspace_background, keyspace_check, keyspace_flush, keyspace_flush_all, keyspace_free,
-    keyspace_hash, keyspace_new, keyspace_size, keyspace_size_with_field_ttl, keyspace_size_with_ttl, keyspace_swap, keyspace_tick)
+    DATABASES_MAX, keyspace_background, keyspace_check, keyspace_free, keyspace_hash, keyspace_new, keyspace_size,
+    keyspace_size_with_field_ttl, keyspace_size_with_ttl, keyspace_tick,
+)
+from gapless.engine.keyspace_flush cimport keyspace_flush, keyspace_flush_all, keyspace_swap
 from gapless.engine.lock cimport lock_share, lock_unshare
 from gapless.engine.loop cimport (
     loop_close, loop_free, loop_listen, loop_new, loop_run, loop_stop, loop_unlisten, loop_wake)

@@ -12,9 +12,10 @@ from gapless.engine.dispatch cimport (
 )
 from gapless.engine.encoding cimport encoding_name
 from gapless.engine.keyspace cimport (
-    FIND_COUNT, FIND_PEEK, FIND_READ, FIND_WRITE, POLICY_LFU, Value, keyspace_copy, keyspace_delete, keyspace_find,
-    keyspace_frequency, keyspace_hash, keyspace_idle_seconds, keyspace_memory_usage,
+    FIND_COUNT, FIND_PEEK, FIND_READ, FIND_WRITE, POLICY_LFU, Value, keyspace_copy, keyspace_delete, keyspace_find, keyspace_hash,
+    keyspace_memory_usage,
 )
+from gapless.engine.keyspace_access cimport keyspace_frequency, keyspace_idle_seconds
 from gapless.engine.record cimport (
     TYPE_HASH, TYPE_LIST, TYPE_NONE, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING,
 )

@@ -187,6 +187,8 @@ cdef struct Keyspace:
 # NULL when the system refuses a range.
 cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int databases, uint64_t seed) noexcept nogil
 cdef void keyspace_free(Keyspace* ks) noexcept nogil
+# An empty index, for a database whose own is flushed; NULL: the system refuses the range.
+cdef Index* keyspace_new_index(Keyspace* ks) noexcept nogil
 # Renews now_ms (and the LRU clock). Once a batch of commands.
 cdef void keyspace_tick(Keyspace* ks) noexcept nogil
 # The same to a time that is given: what is replayed happens when it happened.
@@ -205,6 +207,19 @@ cdef inline uint64_t random_next(Keyspace* ks) noexcept nogil:
     x ^= x >> 27
     ks.random_state = x
     return x * <uint64_t>0x2545F4914F6CDD1D
+
+cdef inline Index* keyspace_index(Keyspace* ks, int db) noexcept nogil:
+    return ks.index[ks.db_index[db]]
+
+cdef inline bint keyspace_is_empty(const Keyspace* ks) noexcept nogil:
+    cdef int i
+    for i in range(ks.databases):
+        if ks.index[i].keys:
+            return False
+    return True
+
+cdef inline bint keyspace_has_expired(const Keyspace* ks, const Record* r) noexcept nogil:
+    return r.expire_ms >= 0 and r.expire_ms <= ks.now_ms
 
 cdef inline int keyspace_db(const Keyspace* ks, uint32_t db_index) noexcept nogil:
     """The client's number of a database that records know by its index."""
@@ -276,6 +291,8 @@ cdef inline void keyspace_to_change(Keyspace* ks, const Value* v) noexcept nogil
         effects_root(ks.effects, v.hash, v.data, v.size, record_trees(&v.record) * TREE_BYTES)
 
 cdef bint keyspace_delete(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash) noexcept nogil
+# For who walks: v has the database, the hash and the record of a key whose time has come.
+cdef void keyspace_drop_expired(Keyspace* ks, Value* v) noexcept nogil
 cdef void keyspace_delete_found(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes) noexcept nogil
 # Sets or removes (EXPIRE_NEVER) the TTL of a found key; the record moves to its expiry's segment.
 cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int64_t expire_ms) noexcept nogil
@@ -292,13 +309,7 @@ cdef void keyspace_value_of(Keyspace* ks, const Record* r, Value* out) noexcept 
 # For the layers of the engine itself (cleaner): the hash of the record at a position, as index.HashAt.
 cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil
 
-# ---- access field: OBJECT FREQ / IDLETIME, RESTORE FREQ / IDLETIME
-# REQUIRED for any change of `policy`, which decides what the access field means.
-cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil
-cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil           # 0-255, decayed to now
-cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil
-cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil
-cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil
+# ---- sizes
 # Engine memory that is resident, by its own count.
 cdef uint64_t keyspace_committed(const Keyspace* ks) noexcept nogil
 # Bytes the key takes: record, slot, extent pages, pages of trees.
@@ -309,17 +320,6 @@ cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil
 # Hashes that have fields with an expiry, or had some until their next walk.
 cdef uint64_t keyspace_size_with_field_ttl(Keyspace* ks, int db) noexcept nogil
-# One step of SCAN: calls emit for every live (not expired) key of the buckets at `cursor`, returns the next cursor, 0 at the end. `expire`:
-# deletes the expired ones, as a look-up does.
-# Redis's guarantee: a key that is there all the while is returned, whatever the index does in between.
-cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
-                            void* context) noexcept nogil
-# A random live key. False when there is none.
-cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil
-# O(1) now, slices later.
-cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil
-cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil
-cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil
 
 # ---- memory
 # REQUIRED before a command that may use `bytes` more (flag denyoom): evicts and cleans until they fit. False: -OOM. May move records.

@@ -1,20 +1,17 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memmove, memset
-from gapless.engine.access cimport (
-    LFU_INITIAL, access_before, access_frequency, access_idle_seconds, access_now, access_stamp, slot_with_access,
-)
+from gapless.engine.access cimport LFU_INITIAL, access_frequency, access_now, slot_with_access
 from gapless.engine.arena cimport arena_free, arena_new
 from gapless.engine.base cimport (
     GAPLESS_DEBUG, INVARIANT, STATUS_FULL, STATUS_OK, STATUS_TOO_LARGE, Status, clock_realtime_ms,
     hash_bytes, likely, load_u64, prefetch, store_u32, store_u64, unlikely,
 )
 from gapless.engine.audit cimport audit
-from gapless.engine.cleaner cimport cleaner_background, cleaner_finish_retired, cleaner_make_room
+from gapless.engine.cleaner cimport cleaner_background, cleaner_make_room
 from gapless.engine.effects cimport (
-    EFFECT_DELETE, EFFECT_EXPIRE, EFFECT_FLUSH, EFFECT_FLUSH_ALL, EFFECT_PATCH, EFFECTS_HEADROOM, effects_begin, effects_change,
-    effects_free, effects_new, effects_patch, effects_put, effects_rename, effects_rewrite, effects_swap, effects_trees_gone,
-    effects_trees_moved,
+    EFFECT_DELETE, EFFECT_EXPIRE, EFFECT_PATCH, EFFECTS_HEADROOM, effects_begin, effects_change, effects_free, effects_new,
+    effects_patch, effects_put, effects_rename, effects_rewrite, effects_trees_gone, effects_trees_moved,
 )
 from gapless.engine.effects_image cimport effects_image
 from gapless.engine.encoding cimport making_kept
@@ -25,13 +22,12 @@ from gapless.engine.field_expiry cimport (
 from gapless.engine.forest cimport ORDER_BYTES, Tree, forest_free, forest_new, tree_begin, tree_copy, tree_retire
 from gapless.engine.index cimport (
     BUCKET_BYTES, BUCKET_SLOTS, Index, index_bytes, index_find_position, index_free, index_home, index_insert, index_new,
-    index_next, index_prefetch_bucket, index_prefetch_record, index_remove, index_scan_bucket, index_scan_next,
-    slot_is_link, slot_position, tag_of,
+    index_next, index_prefetch_bucket, index_prefetch_record, index_remove, slot_position, tag_of,
 )
 from gapless.engine.log cimport (
     log_append, log_at, log_due, log_free, log_kill, log_new,
 )
-from gapless.engine.ordered cimport ordered_add, ordered_flush, ordered_remove
+from gapless.engine.ordered cimport ordered_add, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
@@ -48,7 +44,6 @@ cdef enum:
     VALUE_BYTES_MAX = (512 << 20) + 8   # an integer of BITFIELD may begin in the last byte and end after it
     SLICES_PER_AUDIT = 64          # in builds that check more
     ROOM_BYTES_MAX = 64 << 10      # most slack that a growing value gets
-    EXPIRED_PER_SCAN = 64          # most keys that one step of SCAN deletes
     # What a dying record owns and another has taken over.
     KEEP_EXTENT = 1
     KEEP_TREES = 2
@@ -79,7 +74,7 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
         tree_begin(&ks.ordered.trees[i], ORDER_BYTES)
         fields_flush(ks, i)
         ks.db_index[i] = <uint8_t>i
-        ks.index[i] = index_new(INDEX_RANGE_BYTES, ks.arena.base)
+        ks.index[i] = keyspace_new_index(ks)
         if ks.index[i] == NULL:
             keyspace_free(ks)
             return NULL
@@ -95,6 +90,10 @@ cdef Keyspace* keyspace_new(uint32_t segment_bytes, uint64_t address_bytes, int 
     ks.cleaner.holes_bytes_min = 2 * <uint64_t>segment_bytes
     keyspace_tick(ks)
     return ks
+
+
+cdef Index* keyspace_new_index(Keyspace* ks) noexcept nogil:
+    return index_new(INDEX_RANGE_BYTES, ks.arena.base)
 
 
 cdef void keyspace_free(Keyspace* ks) noexcept nogil:
@@ -173,10 +172,6 @@ cdef uint64_t keyspace_hash_at(void* context, uint64_t position) noexcept nogil:
     return hash_bytes(keyspace_record_key(ks, &r), r.key_bytes, ks.seed)
 
 
-cdef inline Index* index_of(Keyspace* ks, int db) noexcept nogil:
-    return ks.index[ks.db_index[db]]
-
-
 cdef inline uint64_t position_of(Keyspace* ks, const uint8_t* at) noexcept nogil:
     return <uint64_t>(at - ks.arena.base)
 
@@ -232,59 +227,19 @@ cdef inline void access_renew(Keyspace* ks, uint64_t* slot) noexcept nogil:
         slot[0] = slot_with_access(slot[0], access)
 
 
-cdef uint32_t keyspace_frequency(Keyspace* ks, const Value* v) noexcept nogil:
-    return access_frequency(ks, v.slot[0])
-
-
-cdef uint64_t keyspace_idle_seconds(Keyspace* ks, const Value* v) noexcept nogil:
-    return access_idle_seconds(ks, v.slot[0])
-
-
-cdef void keyspace_set_frequency(Keyspace* ks, Value* v, uint32_t frequency) noexcept nogil:
-    v.slot[0] = slot_with_access(v.slot[0], access_now(ks, min(frequency, 255)))
-
-
-cdef void keyspace_set_idle(Keyspace* ks, Value* v, uint64_t seconds) noexcept nogil:
-    v.slot[0] = slot_with_access(v.slot[0], access_before(ks, seconds))
-
-
-cdef inline bint is_empty(const Keyspace* ks) noexcept nogil:
-    cdef int i
-    for i in range(ks.databases):
-        if ks.index[i].keys:
-            return False
-    return True
-
-
-cdef void keyspace_set_policy(Keyspace* ks, int policy) noexcept nogil:
-    cdef uint32_t last = access_stamp(ks)
-    cdef bint other_form = (policy ^ ks.policy) & POLICY_LFU != 0
-    ks.policy = policy
-    # What an eviction under the old policy has begun goes on as cleaning: it measured coldness by that one, and might take what may not go.
-    ks.cleaner.evicting = False
-    if not other_form or is_empty(ks):
-        return
-    ks.access_switched = ks.access_seconds
-    ks.access_shift_before = ks.access_shift
-    if policy & POLICY_LFU:
-        ks.access_shift = (last >> 8) + 1 - ks.access_seconds // 60
-    else:
-        ks.access_shift = ((last + 1) << 8) - ks.access_seconds
-
-
 # ---- finding
 
 cdef void keyspace_prefetch_bucket(Keyspace* ks, int db, uint64_t hash) noexcept nogil:
-    index_prefetch_bucket(index_of(ks, db), hash)
+    index_prefetch_bucket(keyspace_index(ks, db), hash)
 
 
 cdef void keyspace_prefetch_record(Keyspace* ks, int db, uint64_t hash) noexcept nogil:
-    index_prefetch_record(index_of(ks, db), ks.arena.base, hash)
+    index_prefetch_record(keyspace_index(ks, db), ks.arena.base, hash)
 
 
 cdef bint find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
     """The key's slot and record, expired or not."""
-    cdef const Index* index = index_of(ks, db)
+    cdef const Index* index = keyspace_index(ks, db)
     cdef uint64_t* bucket = index_home(index, hash)
     cdef uint64_t tag = tag_of(hash)
     cdef uint64_t slot
@@ -355,7 +310,7 @@ cdef void kill(Keyspace* ks, Record* r, int keep) noexcept nogil:
 
 
 cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
-    cdef Index* index = index_of(ks, v.db)
+    cdef Index* index = keyspace_index(ks, v.db)
     cdef uint64_t* slot = index_find_position(index, v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
     keyspace_preserve(ks, &v.record, slot[0])
@@ -370,12 +325,7 @@ cdef void remove(Keyspace* ks, Value* v, int keep) noexcept nogil:
     kill(ks, &v.record, keep)
 
 
-cdef inline bint has_expired(const Keyspace* ks, const Record* r) noexcept nogil:
-    return r.expire_ms >= 0 and r.expire_ms <= ks.now_ms
-
-
-cdef void drop_expired(Keyspace* ks, Value* v) noexcept nogil:
-    """Needs of v the database, the hash and the record."""
+cdef void keyspace_drop_expired(Keyspace* ks, Value* v) noexcept nogil:
     remove(ks, v, 0)
     ks.stats.expired += 1
     changed(ks, v.db, keyspace_record_key(ks, &v.record), v.record.key_bytes, v.hash)
@@ -387,13 +337,13 @@ cdef inline bint readers_change(const Value* v) noexcept nogil:
 
 
 cdef bint keyspace_look(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, Value* out) noexcept nogil:
-    return find(ks, db, key, key_bytes, hash, out) and not has_expired(ks, &out.record)
+    return find(ks, db, key, key_bytes, hash, out) and not keyspace_has_expired(ks, &out.record)
 
 
 cdef bint keyspace_find(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, uint64_t hash, int how, Value* out) noexcept nogil:
     cdef bint there = find(ks, db, key, key_bytes, hash, out)
-    if there and unlikely(has_expired(ks, &out.record)):
-        drop_expired(ks, out)
+    if there and unlikely(keyspace_has_expired(ks, &out.record)):
+        keyspace_drop_expired(ks, out)
         there = False
     if how == FIND_READ or how == FIND_COUNT:
         if there:
@@ -470,7 +420,7 @@ cdef Status write_record(Keyspace* ks, uint32_t db_index, const uint8_t* key, si
 
 cdef void point_slot(Keyspace* ks, Value* v, uint64_t position) noexcept nogil:
     """The key's slot leads to the new record from now on; the old one is the caller's to kill."""
-    cdef uint64_t* slot = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))
+    cdef uint64_t* slot = index_find_position(keyspace_index(ks, v.db), v.hash, position_of(ks, v.record.at))
     INVARIANT(slot != NULL)
     slot[0] = (slot[0] & ~<uint64_t>0xffffffffff) | position
     v.slot = slot
@@ -555,7 +505,7 @@ cdef Status create(Keyspace* ks, int db, const uint8_t* key, size_t key_bytes, u
         if ordered:
             ordered_remove(ks, ks.db_index[db], key, key_bytes)
         return status
-    slot = index_insert(index_of(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
+    slot = index_insert(keyspace_index(ks, db), hash, position | access_now(ks, LFU_INITIAL), keyspace_hash_at, ks)
     if expire_ms >= 0:
         ks.with_ttl[ks.db_index[db]] += 1
     awaited(ks, db, key, key_bytes, hash, False)
@@ -799,7 +749,7 @@ cdef void record_copy(Keyspace* ks, const Value* v, const uint8_t* key, size_t k
 cdef Status keyspace_copy(Keyspace* ks, Value* v, const uint8_t* key, size_t key_bytes, int to_db, const uint8_t* to_key,
                           size_t to_key_bytes, bint move) noexcept nogil:
     cdef uint64_t hash = hash_bytes(to_key, to_key_bytes, ks.seed)
-    cdef uint64_t access = index_find_position(index_of(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
+    cdef uint64_t access = index_find_position(keyspace_index(ks, v.db), v.hash, position_of(ks, v.record.at))[0] >> 48 << 48
     cdef Value target, copy
     cdef Status status
     cdef int keep = 0, keep_target = 0
@@ -857,7 +807,7 @@ cdef uint64_t keyspace_memory_usage(Keyspace* ks, const Value* v) noexcept nogil
 # ---- databases
 
 cdef uint64_t keyspace_size(Keyspace* ks, int db) noexcept nogil:
-    return index_of(ks, db).keys
+    return keyspace_index(ks, db).keys
 
 
 cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
@@ -866,112 +816,6 @@ cdef uint64_t keyspace_size_with_ttl(Keyspace* ks, int db) noexcept nogil:
 
 cdef uint64_t keyspace_size_with_field_ttl(Keyspace* ks, int db) noexcept nogil:
     return ks.fields.trees[ks.db_index[db]].count
-
-
-cdef uint64_t keyspace_scan(Keyspace* ks, int db, uint64_t cursor, bint expire, void (*emit)(void* context, const Record* r) noexcept nogil,
-                            void* context) noexcept nogil:
-    cdef const Index* index = index_of(ks, db)
-    cdef uint64_t* bucket = index.buckets + index_scan_bucket(index, cursor) * BUCKET_SLOTS
-    cdef uint64_t[EXPIRED_PER_SCAN] expired
-    cdef Value v
-    cdef int i, count = 0
-    while bucket != NULL:
-        for i in range(BUCKET_SLOTS):
-            if bucket[i] == 0 or slot_is_link(bucket[i]):
-                break
-            record_decode(log_at(ks.log, slot_position(bucket[i])), &v.record)
-            if not has_expired(ks, &v.record):
-                emit(context, &v.record)
-            elif expire and count < EXPIRED_PER_SCAN:
-                expired[count] = slot_position(bucket[i])
-                count += 1
-        bucket = index_next(index, bucket)
-    # Not on the way: taking a slot away moves others of its bucket.
-    v.db = db
-    for i in range(count):
-        v.hash = keyspace_hash_at(ks, expired[i])
-        record_decode(log_at(ks.log, expired[i]), &v.record)
-        drop_expired(ks, &v)
-    return index_scan_next(index, cursor)
-
-
-cdef bint keyspace_random(Keyspace* ks, int db, Record* out) noexcept nogil:
-    cdef const Index* index = index_of(ks, db)
-    cdef uint64_t start = random_next(ks) % index.bucket_count
-    cdef uint64_t step
-    cdef uint64_t* bucket
-    cdef uint64_t[512] slots
-    cdef int n, i, first
-    if index.keys == 0:
-        return False
-    for step in range(64 + index.bucket_count):
-        # Some independent tries first; then every bucket in turn, so that a lone live key is found.
-        if step < 64:
-            start = random_next(ks) % index.bucket_count
-        bucket = index.buckets + ((start + step) % index.bucket_count) * BUCKET_SLOTS
-        n = 0
-        while bucket != NULL:
-            for i in range(BUCKET_SLOTS):
-                if bucket[i] == 0 or slot_is_link(bucket[i]) or n == 512:
-                    break
-                slots[n] = bucket[i]
-                n += 1
-            bucket = index_next(index, bucket)
-        if n == 0:
-            continue
-        first = <int>(random_next(ks) % <uint64_t>n)
-        for i in range(n):
-            record_decode(log_at(ks.log, slot_position(slots[(first + i) % n])), out)
-            if not has_expired(ks, out):
-                return True
-    return False
-
-
-cdef void flush(Keyspace* ks, int db) noexcept nogil:
-    cdef uint8_t i = ks.db_index[db]
-    cdef Index* fresh
-    cdef Retired* retired
-    if ks.index[i].keys == 0:
-        return
-    if ks.retired_count == 64:
-        # More flushes than the background has got round to: pay for the oldest now.
-        cleaner_finish_retired(ks)
-    fresh = index_new(INDEX_RANGE_BYTES, ks.arena.base)
-    INVARIANT(fresh != NULL)
-    ks.stats.dirty += ks.index[i].keys
-    retired = &ks.retired[ks.retired_count]
-    ks.retired_count += 1
-    retired.index = ks.index[i]
-    retired.bucket = 0
-    retired.db_index = i
-    retired.sequence = ks.log.sequence
-    retired.saving = ks.on_unsaved != NULL
-    ks.index[i] = fresh
-    ks.with_ttl[i] = 0
-    ordered_flush(ks, i)
-    fields_flush(ks, i)
-    if is_empty(ks):
-        ks.access_switched = 0
-
-
-cdef void keyspace_flush(Keyspace* ks, int db) noexcept nogil:
-    if unlikely(ks.effects != NULL) and index_of(ks, db).keys:
-        effects_begin(ks.effects, EFFECT_FLUSH, 0, db, -1, NULL, 0, 0)
-    flush(ks, db)
-
-
-cdef void keyspace_flush_all(Keyspace* ks) noexcept nogil:
-    cdef int db
-    if unlikely(ks.effects != NULL) and not is_empty(ks):
-        effects_begin(ks.effects, EFFECT_FLUSH_ALL, 0, 0, -1, NULL, 0, 0)
-    for db in range(ks.databases):
-        flush(ks, db)
-
-
-cdef void keyspace_swap(Keyspace* ks, int a, int b) noexcept nogil:
-    if unlikely(ks.effects != NULL) and a != b:
-        effects_swap(ks.effects, a, b)
-    ks.db_index[a], ks.db_index[b] = ks.db_index[b], ks.db_index[a]
 
 
 # ---- memory

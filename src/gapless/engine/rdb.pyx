@@ -17,8 +17,8 @@ from gapless.engine.forest cimport ORDER_MEMBER
 from gapless.engine.hash_value cimport Hash, hash_begin, hash_of_value
 from gapless.engine.keyspace cimport (
     EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, Keyspace, Value, keyspace_delete, keyspace_find, keyspace_make_room, keyspace_set,
-    keyspace_set_frequency, keyspace_set_idle,
 )
+from gapless.engine.keyspace_access cimport keyspace_set_frequency, keyspace_set_idle
 from gapless.engine.list_value cimport List, list_begin, list_of_value
 from gapless.engine.lzf cimport LZF_TABLE_SLOTS, lzf_clear, lzf_compress, lzf_decompress, lzf_measure
 from gapless.engine.rdb_hash cimport rdb_dump_hash, rdb_is_hash, rdb_restore_hash

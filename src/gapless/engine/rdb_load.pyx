@@ -11,9 +11,9 @@ from gapless.engine.call cimport Arg, Call, Session
 from gapless.engine.crc64 cimport crc64
 from gapless.engine.engine cimport Engine
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, POLICY_LRU, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_set_frequency,
-    keyspace_set_idle, keyspace_size, keyspace_tick,
+    EXPIRE_NEVER, FIND_PEEK, POLICY_LFU, POLICY_LRU, Keyspace, Value, keyspace_find, keyspace_hash, keyspace_size, keyspace_tick,
 )
+from gapless.engine.keyspace_access cimport keyspace_set_frequency, keyspace_set_idle
 from gapless.engine.rdb cimport (
     RDB_VERSION, Reader, RdbText, rdb_read_length, rdb_read_string, rdb_restore_value,
 )

@@ -6,7 +6,8 @@ from gapless.engine.base cimport INVARIANT, parse_int64
 from gapless.engine.call cimport Call
 from gapless.engine.dispatch cimport arg_int64, arg_is, handler_register, reply_syntax_error
 from gapless.engine.glob cimport glob_match
-from gapless.engine.keyspace cimport Keyspace, keyspace_random, keyspace_record_key, keyspace_scan
+from gapless.engine.keyspace cimport Keyspace, keyspace_record_key
+from gapless.engine.keyspace_walk cimport keyspace_random, keyspace_scan
 from gapless.engine.record cimport (
     RECORD_TYPE_MASK, TYPE_HASH, TYPE_LIST, TYPE_NONE, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM, TYPE_STRING, Record,
 )

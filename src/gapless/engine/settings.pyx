@@ -2,7 +2,8 @@
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.call cimport ALLOWED_ALL, ALLOWED_LOCAL, ALLOWED_NOBODY
 from gapless.engine.client cimport CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, OutputLimit
-from gapless.engine.keyspace cimport Keyspace, keyspace_set_policy
+from gapless.engine.keyspace cimport Keyspace
+from gapless.engine.keyspace_access cimport keyspace_set_policy
 from gapless.engine.loop cimport Loop
 from gapless.engine.ordered cimport ordered_switch
 from gapless.engine.slow_commands cimport SlowCommands

@@ -2,7 +2,9 @@
 from libc.stdint cimport int64_t, uint64_t
 from gapless.engine.index cimport BUCKET_BYTES
 from gapless.engine.keyspace cimport (
-    ORDERED_ON, Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_set_policy, keyspace_size, keyspace_tick)
+    ORDERED_ON, Keyspace, keyspace_background, keyspace_check, keyspace_committed, keyspace_size, keyspace_tick,
+)
+from gapless.engine.keyspace_access cimport keyspace_set_policy
 from gapless.engine.lock cimport lock_enter
 from gapless.engine.log cimport Segment
 from gapless.engine.ordered cimport ordered_switch

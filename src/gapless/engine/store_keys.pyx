@@ -4,9 +4,11 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
 from gapless.engine.base cimport STATUS_FULL, STATUS_OK, Status
 from gapless.engine.keyspace cimport (
-    EXPIRE_NEVER, FIND_COUNT, FIND_PEEK, FIND_WRITE, Value, keyspace_copy, keyspace_delete, keyspace_delete_found,
-    keyspace_expire, keyspace_find, keyspace_flush, keyspace_flush_all, keyspace_random, keyspace_record_key,
-    keyspace_scan, keyspace_size, keyspace_swap, keyspace_tick)
+    EXPIRE_NEVER, FIND_COUNT, FIND_PEEK, FIND_WRITE, Value, keyspace_copy, keyspace_delete, keyspace_delete_found, keyspace_expire,
+    keyspace_find, keyspace_record_key, keyspace_size, keyspace_tick,
+)
+from gapless.engine.keyspace_flush cimport keyspace_flush, keyspace_flush_all, keyspace_swap
+from gapless.engine.keyspace_walk cimport keyspace_random, keyspace_scan
 from gapless.engine.record cimport Record
 from gapless.engine.store_access cimport StoreAccess, Text, milliseconds, raise_status, text_of
 from gapless.engine.transactions cimport transactions_flushing
