@@ -37,6 +37,7 @@ build: $(STAMPS)/installed ## make .venv, build the release and install it there
 
 test: ## build, then lint, types, tests, a short fuzz, and the engine's tests under AddressSanitizer
 	@$(MAKE) --no-print-directory MACHINE_FLAGS=--install build $(STAMPS)/dev
+	@sh tools/install-peers.sh
 	@$(MAKE) --no-print-directory --keep-going --jobs=1 check unit smoke asan
 
 check: $(STAMPS)/dev ## ruff, mypy --strict, cython-lint
