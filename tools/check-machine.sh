@@ -35,7 +35,7 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
         fi
     fi
 
-    if ! command -v "${CC:-cc}" >/dev/null 2>&1; then
+    if ! command -v ${CC:-cc} >/dev/null 2>&1; then
         found="$found
   a C compiler (${CC:-cc})"
         missing="$missing gcc libc6-dev"

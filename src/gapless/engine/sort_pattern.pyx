@@ -3,7 +3,7 @@ from gapless.engine.dispatch cimport find_read
 from gapless.engine.hash_value cimport Field, Hash, hash_of_value, hash_peek
 from gapless.engine.keyspace cimport Value, keyspace_find, keyspace_hash
 from gapless.engine.record cimport TYPE_HASH, TYPE_STRING
-from gapless.engine.reply cimport reply_raw
+from gapless.engine.reply cimport reply_raw, reply_reserve
 
 
 cdef const uint8_t* find_arrow(const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -47,6 +47,7 @@ cdef void sort_look_up(Call* call, const SortPattern* pattern, const uint8_t* el
     if not pattern.star:
         return
     key.length = 0
+    reply_reserve(key, pattern.before + n + pattern.after + 1)  # 1: memory also for a key without a byte
     reply_raw(key, pattern.text, pattern.before)
     reply_raw(key, element, n)
     reply_raw(key, pattern.text + pattern.before + 1, pattern.after)

@@ -57,11 +57,18 @@ def some_fields(draw: st.DrawFn, each: Words | st.SearchStrategy[bytes] = names)
     return (word, count, *flat)
 
 
+fields_of_old = st.lists(st.tuples(names, st.binary(max_size=70)), max_size=8)
 old_payloads = st.builds(
-    lambda kind, fields, more: seal(old_hash(kind, fields) + more),
-    st.sampled_from([HASH_ZIPMAP, HASH_ZIPLIST, HASH_EXPIRIES_OLD]),
-    st.lists(st.tuples(names, st.binary(max_size=70)), max_size=8)
-    | st.integers(1, 600).map(lambda n: [(b"%d" % i, b"x") for i in range(n)]),
+    lambda form, more: seal(old_hash(*form) + more),
+    st.one_of(
+        st.tuples(st.sampled_from([HASH_ZIPMAP, HASH_ZIPLIST]), fields_of_old),
+        # Redis takes a field twice here, and has then one that HLEN counts and HDEL can't take away; gapless refuses it.
+        st.tuples(st.just(HASH_EXPIRIES_OLD), fields_of_old.map(lambda fields: list(dict(fields).items()))),
+        st.tuples(
+            st.sampled_from([HASH_ZIPMAP, HASH_ZIPLIST, HASH_EXPIRIES_OLD]),
+            st.integers(1, 600).map(lambda n: [(b"%d" % i, b"x") for i in range(n)]),
+        ),
+    ),
     st.sampled_from([b"", b"", b"x"]),
 )
 """Hashes as Redis wrote them before; some have a field twice, or none."""
