@@ -2,12 +2,14 @@
 #
 #   PYTHON=python3.12   another Python to make the environment with
 #   VENV=/some/venv     another environment; several checkouts may share one
+#   JOBS=1              tests one after the other; without it, as many side by side as there are cores
 #   PORT=6380           another port for `make run`; ARGS="--maxmemory 1gb" more options for it
 
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 6379
 ARGS ?=
+JOBS ?= $(shell nproc)
 
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
@@ -19,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 STAMPS := $(VENV)/.gapless
 SOURCES := meson.build meson.options $(shell find src -name __pycache__ -prune -o -print)
 
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal
 CORE_TESTS ?= tests/engine
 
 .DEFAULT_GOAL := help

@@ -146,11 +146,11 @@ cdef void cmd_xinfo_stream(Call* call) noexcept nogil:
     cdef Stream s
     cdef Group g
     cdef int64_t count = FULL_COUNT_DEFAULT
+    if not open_there(call, &s):
+        return
     if call.argc > 3 and (not arg_is(call, 3, b"FULL") or call.argc == 5 or call.argc > 6
                           or call.argc == 6 and not arg_is(call, 4, b"COUNT")):
         reply_wrong_subcommand(call)
-        return
-    if not open_there(call, &s):
         return
     if call.argc == 3:
         reply_map(call.reply, 10)
