@@ -25,14 +25,14 @@ from gapless.engine.index cimport (
     index_next, index_prefetch_bucket, index_prefetch_record, index_remove, slot_position, tag_of,
 )
 from gapless.engine.log cimport (
-    log_append, log_at, log_due, log_free, log_kill, log_new,
+    log_append, log_at, log_due, log_free, log_kill, log_new, log_window_has,
 )
 from gapless.engine.ordered cimport ordered_add, ordered_remove
 from gapless.engine.pages cimport PAGE_BYTES, pages_committed
 from gapless.engine.record cimport (
     HASH_EXPIRIES, RECORD_BASE_EPOCH, RECORD_BASE_FILE, RECORD_DEAD, RECORD_EXTENT, RECORD_KEY_IN_EXTENT, RECORD_MAKING_MASK, RECORD_RAW,
     RECORD_ROOM, RECORD_TTL, RECORD_TYPE_MASK, RECORD_WIDE_TTL, TYPE_HASH, TYPE_STRING, Record, base_of_file, record_decode,
-    record_encode, record_has_trees, record_head_bytes, record_trees,
+    record_encode, record_has_trees, record_head_bytes, record_set_expire, record_trees,
 )
 from gapless.engine.tree cimport tree_prefetch_leaf
 from gapless.engine.tree_key cimport Key, hash_key, order_hashes
@@ -440,6 +440,20 @@ cdef inline uint32_t type_of(const Record* r) noexcept nogil:
     return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
 
 
+cdef inline bint expires_in_place(const Keyspace* ks, const Record* r, int64_t expire_ms) noexcept nogil:
+    """Whether the record can have this expiry where it lies: its own, or another one of its window."""
+    if r.expire_ms == expire_ms:
+        return True
+    return (r.expire_ms >= 0 and expire_ms >= 0 and not r.marks & RECORD_WIDE_TTL and expire_ms >> 48 == 0
+            and log_window_has(ks.log, position_of(ks, r.at), expire_ms))
+
+
+cdef inline void expire_in_place(Value* v, int64_t expire_ms) noexcept nogil:
+    if v.record.expire_ms != expire_ms:
+        record_set_expire(&v.record, expire_ms)
+        v.expire_ms = expire_ms
+
+
 cdef inline void keep_base(Value* v, uint8_t file_of) noexcept nogil:
     """A record written anew whose last whole image is where that of the one before is."""
     cdef Record* r = &v.record
@@ -538,8 +552,9 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         else:
             fields_restart(ks, ks.db_index[v.db], v.hash)
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
-              and r.expire_ms == expire_ms and v.trees == NULL):
+              and v.trees == NULL and expires_in_place(ks, r, expire_ms)):
         memmove(r.value, value, value_bytes)
+        expire_in_place(v, expire_ms)
         r.at[2] = ks.record_base
     else:
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
@@ -720,13 +735,16 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef uint8_t base = r.base
     preserve(ks, v)
     if expire_ms != r.expire_ms:
-        # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
-        if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
-            keep |= KEEP_EXTENT
-        status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms, keep)
-        if status != STATUS_OK:
-            return status
-        keep_base(v, base)
+        if expires_in_place(ks, r, expire_ms):
+            expire_in_place(v, expire_ms)
+        else:
+            # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
+            if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
+                keep |= KEEP_EXTENT
+            status = rewrite(ks, v, key, key_bytes, <uint32_t>v.type | making_kept(r, v.data), v.data, v.size, v.size, expire_ms, keep)
+            if status != STATUS_OK:
+                return status
+            keep_base(v, base)
         if unlikely(ks.effects != NULL):
             effects_begin(ks.effects, EFFECT_EXPIRE, 0, v.db, expire_ms, key, key_bytes, 0)
     changed(ks, v.db, key, key_bytes, v.hash)

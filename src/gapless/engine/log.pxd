@@ -92,6 +92,8 @@ cdef Log* log_new(Arena* arena) noexcept nogil
 cdef void log_free(Log* log) noexcept nogil
 # Room for a record of n bytes: its position, counted as live; 0 when the arena is full. moving: by the cleaner.
 cdef uint64_t log_append(Log* log, uint32_t n, int64_t expire_ms, bint moving) noexcept nogil
+# Whether the record at this position, which has a TTL, would stay in its window with this expiry: then it need not move.
+cdef bint log_window_has(const Log* log, uint64_t position, int64_t expire_ms) noexcept nogil
 # n bytes of the record at this position are dead from now on. The segment is freed by the cleaner when nothing in it is live.
 cdef void log_kill(Log* log, uint64_t position, uint32_t n) noexcept nogil
 # Segments whose window has passed become expired, so many a call; call before looking at expired_first.

@@ -112,6 +112,15 @@ cdef Window* window_for(Log* log, int64_t expire_ms, uint32_t* level, uint64_t* 
     return window
 
 
+cdef bint log_window_has(const Log* log, uint64_t position, int64_t expire_ms) noexcept nogil:
+    cdef const Segment* s = &log.segments[log_unit(log, position)]
+    cdef uint64_t width = <uint64_t>1 << (s.level + WINDOW_LEVEL_MIN)
+    INVARIANT(s.window != 0)
+    # A level above that of the time left would keep it, dead, for longer than a record of that time may be kept.
+    return (s.state != SEGMENT_EXPIRED and s.level < WINDOW_LEVELS - 1 and s.level <= level_of(expire_ms - log.now_ms)
+            and s.window - width <= <uint64_t>expire_ms < s.window)
+
+
 cdef Window* window_of(Log* log, const Segment* s) noexcept nogil:
     """REQUIRED: the segment is one of its window's: it has one, and that has not passed."""
     cdef Window* window

@@ -150,6 +150,12 @@ cdef inline int64_t record_expire(const uint8_t* at) noexcept nogil:
     return <int64_t>load_u48(at + 3)
 
 
+cdef inline void record_set_expire(Record* r, int64_t expire_ms) noexcept nogil:
+    """REQUIRED: it has a TTL, and neither is wide."""
+    store_u48(r.at + 3, <uint64_t>expire_ms)
+    r.expire_ms = expire_ms
+
+
 cdef inline uint32_t record_expire_bytes(const uint8_t* at) noexcept nogil:
     if not at[0] & RECORD_TTL:
         return 0
