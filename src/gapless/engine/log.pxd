@@ -8,7 +8,7 @@ Segments are arena units. The table has one entry a unit, in a mapping of its ow
 Grouping. A record without a TTL goes to the open segment for fresh records, or, when the cleaner moves it, to the one for survivors. A
 record with a TTL goes to the open segment of its *window*: expiry times [n * 2^k, (n + 1) * 2^k) ms, where 2^k is at most 1/32 of the
 time it has left, 64 ms at least. All records of a window die within 2^k ms, so its segments die whole. An open segment has memory a
-step ahead of its write offset: 64 KiB, or 16 KiB in a window, of which there are many, and for survivors.
+step ahead of its write offset: 64 KiB, or 16 KiB for survivors and in the first 256 KiB of a window's, of which there are many.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from gapless.engine.arena cimport Arena

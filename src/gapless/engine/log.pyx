@@ -9,6 +9,7 @@ cdef extern from * nogil:
 cdef enum:
     POPULATE_BYTES = 64 << 10
     POPULATE_WINDOW_BYTES = 16 << 10
+    POPULATE_FAST_FROM = 256 << 10  # a window's segment that has grown so large is one of few
     DUE_SEGMENTS = 256         # become expired at a time, about 10 us
 
 
@@ -263,7 +264,8 @@ cdef void log_seal(Log* log, uint32_t unit) noexcept nogil:
 cdef void populate(Log* log, uint32_t unit) noexcept nogil:
     """Memory for a step ahead of the write offset; a small one where a slice of the cleaner waits for it."""
     cdef Segment* s = &log.segments[unit]
-    cdef uint32_t step = POPULATE_WINDOW_BYTES if s.window or log.open[GROUP_SURVIVORS] == unit else POPULATE_BYTES
+    cdef bint small = log.open[GROUP_SURVIVORS] == unit or s.window != 0 and s.write_offset < POPULATE_FAST_FROM
+    cdef uint32_t step = POPULATE_WINDOW_BYTES if small else POPULATE_BYTES
     cdef uint32_t to = min((s.write_offset + step - 1) & ~(step - 1), log.segment_bytes)
     range_populate(log.arena.base + (<uint64_t>unit << log.arena.unit_shift) + s.populated, to - s.populated)
     s.populated = to
