@@ -247,8 +247,8 @@ class Journal:
         numbers = numbers_in(self.path)
         count, size = len(numbers), self._size_of(numbers)
         limit = max(int(live * self.garbage_ratio), GARBAGE_BYTES)
-        # From two thirds of the garbage that may be.
-        bound = live + (limit - live) * 2 // 3
+        # From half of the garbage that may be: while the end of a walk is synced others write on, at full speed a fifth of what is live.
+        bound = live + (limit - live) // 2
         crowded = count > FILES_MOST
         if not crowded and (size <= GARBAGE_BYTES or size < bound):
             return
