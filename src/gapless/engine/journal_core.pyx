@@ -383,10 +383,10 @@ cdef class JournalCore:
         self.engine.leave()
         return found
 
-    def attend(self, int timeout_ms, int ignored=0):
+    def attend(self, int64_t timeout_us, int ignored=0):
         """Syncs when it is time to, until there is something else to do, or for so long. Why it returns: bits, those of `ignored` left out."""
         cdef Journal* j = self.j
-        cdef int64_t now = clock_monotonic_ns(), until = now + <int64_t>timeout_ms * 1000000
+        cdef int64_t now = clock_monotonic_ns(), until = now + timeout_us * 1000
         cdef int64_t waiting
         cdef int why
         with nogil:
@@ -415,7 +415,7 @@ cdef class JournalCore:
                 waiting = until - now
                 if j.synced < j.written and j.policy == SYNC_EVERY_SECOND:
                     waiting = min(waiting, max(self.sync_due_ns - now, <int64_t>0))
-                gapless_readable(j.wake_fd, <int>(waiting // 1000000) + 1)
+                gapless_readable(j.wake_fd, (waiting + 999) // 1000)
                 gapless_drain(j.wake_fd)
                 now = clock_monotonic_ns()
         return why

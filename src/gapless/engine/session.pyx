@@ -278,7 +278,7 @@ cdef class Session:
                 if ms <= 0:
                     return False
             with nogil:
-                gapless_readable(fd, <int>ms)
+                gapless_readable(fd, ms * 1000)
             PyErr_CheckSignals()
 
     def wait(self, seconds=None):

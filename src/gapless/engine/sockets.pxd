@@ -1,5 +1,5 @@
 """What the loop asks of the system: epoll, sockets, the eventfd that wakes it, the process's resident memory."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
 cdef extern from * nogil:
@@ -58,9 +58,10 @@ cdef extern from * nogil:
     static inline int gapless_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
     static inline void gapless_signal(int fd) { uint64_t one = 1; ssize_t n = write(fd, &one, 8); (void)n; }
     /* Waits until there is something to read, at most so long (negative: for ever), or until a signal comes. */
-    static inline int gapless_readable(int fd, int timeout_ms) {
+    static inline int gapless_readable(int fd, int64_t timeout_us) {
         struct pollfd p = {fd, POLLIN, 0};
-        return poll(&p, 1, timeout_ms) > 0;
+        struct timespec t = {timeout_us / 1000000, timeout_us % 1000000 * 1000};
+        return ppoll(&p, 1, timeout_us < 0 ? NULL : &t, NULL) > 0;
     }
     static inline void gapless_drain(int fd) { uint64_t v; ssize_t n = read(fd, &v, 8); (void)n; }
     static inline int gapless_statm(void) { return open("/proc/self/statm", O_RDONLY | O_CLOEXEC); }
@@ -100,7 +101,7 @@ cdef extern from * nogil:
     int gapless_accept(int fd)
     int gapless_epoll(int epfd, int op, int fd, uint32_t events, void* p)
     int gapless_eventfd()
-    int gapless_readable(int fd, int timeout_ms)
+    int gapless_readable(int fd, int64_t timeout_us)
     void gapless_signal(int fd)
     void gapless_drain(int fd)
     int gapless_statm()

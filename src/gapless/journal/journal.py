@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 POLICIES = {"no": core.NO, "never": core.NO, "everysec": core.EVERY_SECOND, "always": core.ALWAYS}
 FILE_BYTES = 64 << 20
-ATTEND_MS = 1000
-RETRY_MS = 100
+ATTEND_US = 1_000_000
+RETRY_US = 100_000
 IMAGES_US = 200
 FILES_MOST = 60
 FILES_AT_ALL = 120
@@ -41,7 +41,7 @@ FILES_AT_ALL = 120
 GARBAGE_BYTES = 16 << 20
 """A journal of so many bytes is left alone, whatever they are."""
 LOOK_BYTES = 1 << 20
-IDLE_SECONDS = 0.01
+AHEAD_US = 10_000
 
 
 class Pace:
@@ -96,6 +96,7 @@ class Journal:
         self._engine = engine
         self._wanted = False
         self._images_first = 0
+        self._rest_us = 0
         self._pace: Pace | None = None
         self.live_bytes = 0
         self.cleaned_files = 0
@@ -234,6 +235,7 @@ class Journal:
             self.rewrite_started = time.monotonic()
         self._pace = None if room is None else Pace(room, *self.core.progress())
         self._images_first = number
+        self._rest_us = 0
 
     def _look(self) -> None:
         """Whether there is too much garbage: then the oldest files are emptied."""
@@ -247,7 +249,8 @@ class Journal:
         numbers = numbers_in(self.path)
         count, size = len(numbers), self._size_of(numbers)
         limit = max(int(live * self.garbage_ratio), GARBAGE_BYTES)
-        # From half of the garbage that may be: while the end of a walk is synced others write on, at full speed a fifth of what is live.
+        # From half of the garbage that may be: while the end of a walk is synced others write on, at full
+        # speed a fifth of what is live.
         bound = live + (limit - live) // 2
         crowded = count > FILES_MOST
         if not crowded and (size <= GARBAGE_BYTES or size < bound):
@@ -272,8 +275,11 @@ class Journal:
     def _keep(self, stopping: threading.Event) -> None:
         ignored = 0
         while not stopping.is_set():
-            timeout = 0 if self._images_first else RETRY_MS if ignored or self._wanted else ATTEND_MS
-            if not self._images_first:
+            if self._images_first:
+                # Rests are spent where others are attended to: who waits for a sync doesn't wait for images.
+                timeout, ignored = self._rest_us, ignored | core.LOOK
+            else:
+                timeout = RETRY_US if ignored or self._wanted else ATTEND_US
                 self._look()
             why = self.core.attend(timeout, ignored)
             if not stopping.is_set():
@@ -324,11 +330,11 @@ class Journal:
         first = self._images_first
         try:
             if self._pace is not None and self._pace.is_ahead(*self.core.progress()):
-                time.sleep(IDLE_SECONDS)
+                self._rest_us = AHEAD_US
                 return
             if not self.core.images_go_on(IMAGES_US):
                 # A third of the time at most; half of it when the files are too large already.
-                time.sleep((1 if self._pace is not None and self._pace.room == 0 else 2) * IMAGES_US / 1e6)
+                self._rest_us = (1 if self._pace is not None and self._pace.room == 0 else 2) * IMAGES_US
                 return
             self.core.cleaned(first - 1)
         except JournalError as error:
