@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.12   another Python to make the environment with
 #   VENV=/some/venv     another environment; several checkouts may share one
-#   JOBS=1              tests one after the other; without it, as many side by side as there are cores
+#   JOBS=0              tests one after the other, in one process; without it, as many side by side as there are cores
 #   PORT=6380           another port for `make run`; ARGS="--maxmemory 1gb" more options for it
 
 PYTHON ?= python3
