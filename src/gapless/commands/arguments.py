@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from gapless.commands.row import Arg
 
-LIMIT = Arg(
-    "limit",
-    "block",
-    Arg("offset", "integer"),
-    Arg("count", "integer"),
-    token="LIMIT",
-    flags="optional",
-)
-"""How many to pass over, and how many to reply."""
+
+def limit(since: str | None = None) -> Arg:
+    """How many to pass over, and how many to reply. `since`: of an argument that came after its command."""
+    return Arg(
+        "limit",
+        "block",
+        Arg("offset", "integer"),
+        Arg("count", "integer"),
+        token="LIMIT",
+        flags="optional",
+        since=since,
+    )
+
+
+LIMIT = limit()

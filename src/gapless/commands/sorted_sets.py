@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gapless.commands.arguments import LIMIT
+from gapless.commands.arguments import LIMIT, limit
 from gapless.commands.row import Arg, Command, Keys
 
 _AGGREGATE = Arg(
@@ -349,15 +349,7 @@ COMMANDS: tuple[Command, ...] = (
                 since="6.2.0",
             ),
             Arg("rev", "pure-token", token="REV", flags="optional", since="6.2.0"),
-            Arg(
-                "limit",
-                "block",
-                Arg("offset", "integer"),
-                Arg("count", "integer"),
-                token="LIMIT",
-                flags="optional",
-                since="6.2.0",
-            ),
+            limit(since="6.2.0"),
             Arg("withscores", "pure-token", token="WITHSCORES", flags="optional"),
         ),
         history=(("6.2.0", "REV, BYSCORE, BYLEX and LIMIT."),),

@@ -440,18 +440,17 @@ cdef inline uint32_t type_of(const Record* r) noexcept nogil:
     return (r.flags & RECORD_TYPE_MASK) | (r.marks & RECORD_MAKING_MASK)
 
 
-cdef inline bint expires_in_place(const Keyspace* ks, const Record* r, int64_t expire_ms) noexcept nogil:
-    """Whether the record can have this expiry where it lies: its own, or another one of its window."""
+cdef inline bint expire_in_place(Keyspace* ks, Value* v, int64_t expire_ms) noexcept nogil:
+    """Gives the record this expiry where it lies, if it has it or it is another one of its window; whether it has it now."""
+    cdef Record* r = &v.record
     if r.expire_ms == expire_ms:
         return True
-    return (r.expire_ms >= 0 and expire_ms >= 0 and not r.marks & RECORD_WIDE_TTL and expire_ms >> 48 == 0
-            and log_window_has(ks.log, position_of(ks, r.at), expire_ms))
-
-
-cdef inline void expire_in_place(Value* v, int64_t expire_ms) noexcept nogil:
-    if v.record.expire_ms != expire_ms:
-        record_set_expire(&v.record, expire_ms)
-        v.expire_ms = expire_ms
+    if (r.expire_ms < 0 or expire_ms < 0 or r.marks & RECORD_WIDE_TTL or expire_ms >> 48
+            or not log_window_has(ks.log, position_of(ks, r.at), expire_ms)):
+        return False
+    record_set_expire(r, expire_ms)
+    v.expire_ms = expire_ms
+    return True
 
 
 cdef inline void keep_base(Value* v, uint8_t file_of) noexcept nogil:
@@ -552,9 +551,8 @@ cdef Status keyspace_replace(Keyspace* ks, Value* v, const uint8_t* key, size_t 
         else:
             fields_restart(ks, ks.db_index[v.db], v.hash)
     if likely(r.value_bytes == value_bytes and not r.flags & (RECORD_EXTENT | RECORD_ROOM) and type_of(r) == type
-              and v.trees == NULL and expires_in_place(ks, r, expire_ms)):
+              and v.trees == NULL and expire_in_place(ks, v, expire_ms)):
         memmove(r.value, value, value_bytes)
-        expire_in_place(v, expire_ms)
         r.at[2] = ks.record_base
     else:
         status = rewrite(ks, v, key, key_bytes, type, value, value_bytes, value_bytes, expire_ms, 0)
@@ -735,9 +733,7 @@ cdef Status keyspace_expire(Keyspace* ks, Value* v, const uint8_t* key, size_t k
     cdef uint8_t base = r.base
     preserve(ks, v)
     if expire_ms != r.expire_ms:
-        if expires_in_place(ks, r, expire_ms):
-            expire_in_place(v, expire_ms)
-        else:
+        if not expire_in_place(ks, v, expire_ms):
             # A key that hardly fits its record moves into the extent when the header grows by a TTL: then it is another extent.
             if r.extent != 0 and r.key != NULL and key_bytes + 32 < ks.log.record_bytes_max:
                 keep |= KEEP_EXTENT
