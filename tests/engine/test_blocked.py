@@ -83,7 +83,9 @@ def test_everything_is_taken_once_and_nobody_waits_for_what_is_there(seed: int) 
             else:
                 writer("RPUSH", chance.choice(keys), *elements)
         elif what < 0.85 and wanted:
-            assert on.unblock(clients[chance.choice(list(wanted))].session.id, chance.random() < 0.5)
+            n = chance.choice(list(wanted))
+            # Of the millisecond that it waits the end may have come since, while others were looked after.
+            assert on.unblock(clients[n].session.id, chance.random() < 0.5) or not clients[n].session.blocked
         elif what < 0.9 and wanted:
             gone = chance.choice(list(wanted))
             collect()
