@@ -140,7 +140,8 @@ def combined(name: str, sources: list[bytes]) -> bytes:
 @pytest.mark.parametrize("name", ["AND", "OR", "XOR", "NOT", "DIFF", "DIFF1", "ANDOR", "ONE"])
 @given(
     sizes=st.lists(SIZES, min_size=2, max_size=5),
-    random=st.randoms(use_true_random=False),
+    # A seed: 9,000 bytes that hypothesis itself makes are, now and then, more than it likes to make.
+    random=st.integers(0, 2**32 - 1).map(Random),
     to=st.sampled_from(["d", "s0"]),
 )
 def test_bitop(name: str, sizes: list[int], random: Random, to: str) -> None:
